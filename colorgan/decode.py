@@ -1,0 +1,163 @@
+"""One photo file -> upright 8-bit sRGB -> square crops.
+
+Whatever Pillow can be made to do on a hostile or broken file ends as one `PhotoError`. Folders, split and disk are
+left to `split.py`, `packs.py` and `photos.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from colorgan.config import DataConfig
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs; here it is an error
+MIN_SIDE = 8  # pixels; the smallest crop there is: less is an icon, not a photo
+MAX_ASPECT = 16  # long / short side; a thinner strip would be blown up without bound at scale 1
+_PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space -> the Pillow mode that it describes
+_SRGB_NAMES = {"sRGB", "sRGB built-in", "sRGB IEC61966-2.1"}  # already what we want: no rounding by a conversion
+
+
+class PhotoError(ValueError):
+    """A file that gives no photo; the message says why, without the file's name."""
+
+
+def read_crops(data: bytes, config: DataConfig) -> NDArray[np.uint8]:
+    """Returns a photo file's crops at all scales: sRGB, (crops, size, size, 3), at least one.
+
+    Raises:
+        PhotoError: Not a JPEG, PNG or WebP file, broken, or of unusable dimensions.
+    """
+    with _open(data) as image:
+        sides = _short_sides(min(image.size), config)
+        # A JPEG can be decoded at 1/2, 1/4 or 1/8; twice the wanted size leaves the quality to the resizing below.
+        image.draft(image.mode, (2 * max(sides), 2 * max(sides)))
+        photo = _upright_srgb(image)
+    stride = max(1, round(config.crop_stride * config.size))
+    return np.concatenate([_cut(photo, side, config.size, stride) for side in sides])
+
+
+def decode_photo(data: bytes) -> Image.Image:
+    """Returns a whole photo file as an upright image of mode RGB in sRGB; transparent parts become white.
+
+    16-bit channels are scaled to 8. An embedded ICC profile is applied where it is valid and fits the image, else
+    the values are taken as they stand, as browsers do. Animations give their first frame.
+
+    Raises:
+        PhotoError: As `read_crops`.
+    """
+    with _open(data) as image:
+        return _upright_srgb(image)
+
+
+@contextmanager
+def _open(data: bytes) -> Iterator[Image.Image]:
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            _check_dimensions(*image.size)
+            yield image
+    except PhotoError:
+        raise
+    except UnidentifiedImageError:
+        raise PhotoError("empty" if not data else "not a JPEG, PNG or WebP file, or cut off in its header") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PhotoError(f"more than {MAX_PIXELS} pixels") from None
+    except Exception as error:  # a broken file makes Pillow's readers raise almost anything
+        raise PhotoError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _check_dimensions(width: int, height: int) -> None:
+    short, long = sorted((width, height))
+    if short * long > MAX_PIXELS:
+        raise PhotoError(f"{width} x {height}: more than {MAX_PIXELS} pixels")
+    if short < MIN_SIDE:
+        raise PhotoError(f"{width} x {height}: a side of less than {MIN_SIDE} pixels")
+    if long > MAX_ASPECT * short:
+        raise PhotoError(f"{width} x {height}: one side is more than {MAX_ASPECT} times the other")
+
+
+def _upright_srgb(image: Image.Image) -> Image.Image:
+    image.load()
+    profile = image.info.get("icc_profile")
+    image = _orient(image)
+    if image.mode.startswith("I;16"):
+        image = _scale_to_8_bit(image)
+    gray = image.mode in ("1", "L", "LA", "La")
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("LA" if gray else "RGBA")
+        alpha = image.getchannel("A")
+    if image.mode != "CMYK":
+        image = image.convert("L" if gray else "RGB")
+    photo = _apply_profile(image, profile)
+    if alpha is None:
+        return photo
+    white = Image.new("RGB", photo.size, "white")
+    white.paste(photo, mask=alpha)
+    return white
+
+
+def _orient(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001  the pixels are loaded: what fails here is EXIF, which then names no orientation
+        return image
+
+
+def _scale_to_8_bit(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion from 16-bit gray clips at 255.
+    values = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _apply_profile(image: Image.Image, icc: bytes | None) -> Image.Image:
+    plain = image.convert("RGB")
+    if not icc:
+        return plain
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(icc))
+        if ImageCms.getProfileDescription(profile).strip() in _SRGB_NAMES:
+            return plain
+        mode = _PROFILE_MODES.get(profile.profile.xcolor_space.strip())
+        source = plain if mode == "RGB" and image.mode != "CMYK" else image
+        if source.mode != mode:
+            return plain
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        return ImageCms.profileToProfile(source, profile, srgb, outputMode="RGB") or plain
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a broken profile
+        return plain
+
+
+def _short_sides(short: int, config: DataConfig) -> list[int]:
+    """Returns the short side in pixels at each scale in use; scale 1 stands in where all others would enlarge."""
+    wanted = {round(scale * config.size) for scale in config.crop_scales}
+    return sorted(side for side in wanted if side == config.size or side <= short) or [config.size]
+
+
+def _cut(photo: Image.Image, side: int, size: int, stride: int) -> NDArray[np.uint8]:
+    """Returns crops in a regular, centred grid over the photo resized to this short side."""
+    ratio = side / min(photo.size)
+    width, height = (max(side, round(length * ratio)) for length in photo.size)
+    pixels = np.asarray(photo.resize((width, height), Image.Resampling.LANCZOS))
+    return np.stack(
+        [
+            pixels[top : top + size, left : left + size]
+            for top in _offsets(height, size, stride)
+            for left in _offsets(width, size, stride)
+        ]
+    )
+
+
+def _offsets(length: int, size: int, stride: int) -> range:
+    count = (length - size) // stride + 1
+    first = (length - size - (count - 1) * stride) // 2
+    return range(first, first + count * stride, stride)

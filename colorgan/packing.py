@@ -1,0 +1,185 @@
+"""Turns a folder's listing into the array files of a pack: hash all, split, decode in parallel, write in order.
+
+The order of the crops, which photos a limit takes and what is reported as skipped are the same whatever the threads'
+timing. Memory holds a few photos per thread at a time, however many there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from colorgan.decode import PhotoError, read_crops
+from colorgan.folder import Listing, PhotoFile, Skipped
+from colorgan.packs import ArrayInfo, write_array
+from colorgan.split import PARTS, HashedPhoto, Part, hash_photo, split_photos
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from colorgan.config import DataConfig
+
+FORMAT = 1  # raise it when equal photos and settings give other crops than before
+MAX_FILE_BYTES = 1 << 29  # about an uncompressed 16-bit image of the most pixels that `decode.py` takes
+MAX_THREADS = 32  # bounds memory; Pillow decodes thousands of photos a second with fewer
+Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed and what was not."""
+
+    parts: dict[Part, ArrayInfo]
+    fingerprint: str
+    duplicates: int
+    skipped: tuple[Skipped, ...]
+
+
+def pack_photos(
+    listing: Listing, listed: dict[str, Part] | None, config: DataConfig, folder: Path, progress: Progress | None
+) -> Packed:
+    """Writes `train.npy`, `valid.npy` and `confirm.npy` into a folder, which must exist.
+
+    `listed` is the folder's own split by file name, if it has one. Parts may be left empty; the caller judges.
+    """
+    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
+        packer = _Packer(pool, config, progress, folder)
+        files = listing.files if listed is None else packer.keep_listed(listing.files, listed)
+        hashed = packer.hash_all(files)
+        while True:
+            parts = split_photos(hashed, listed, config)
+            num_broken = len(packer.broken)
+            packed = packer.write_all(parts)
+            if len(packer.broken) == num_broken or (packed["train"].photos and packed["valid"].photos):
+                break
+            # A small folder's only photo for a part turned out broken: split again without it.
+            hashed = [photo for photo in hashed if photo.digest not in packer.broken]
+    skipped = sorted((*listing.skipped, *packer.skipped), key=lambda item: item.name)
+    return Packed(packed, packer.fingerprint(), packer.duplicates, tuple(skipped))
+
+
+class _Packer:
+    """The state of one packing: what was found out about files so far, and how far it is."""
+
+    def __init__(self, pool: ThreadPoolExecutor, config: DataConfig, progress: Progress | None, folder: Path) -> None:
+        self._pool, self._config, self._progress, self._folder = pool, config, progress, folder
+        self._done = self._total = 0
+        self._digests: dict[Part, list[str]] = {}
+        self.skipped: list[Skipped] = []
+        self.broken: set[str] = set()
+        self.duplicates = 0
+
+    def keep_listed(self, files: Sequence[PhotoFile], listed: dict[str, Part]) -> list[PhotoFile]:
+        """Returns the files that the folder's own split names; notes the others, and names without a file."""
+        names = {file.name for file in files}
+        self.skipped += [Skipped(name, "not named in the folder's own split") for name in sorted(names - set(listed))]
+        self.skipped += [Skipped(name, "named in the split, but no such photo") for name in sorted(set(listed) - names)]
+        return [file for file in files if file.name in listed]
+
+    def hash_all(self, files: Sequence[PhotoFile]) -> list[HashedPhoto]:
+        """Returns all files that can be read and are not empty, with their content hashes."""
+        self._total = 2 * len(files)
+        hashed = []
+        for file, result in _in_order(self._pool, partial(_hash, seed=self._config.seed), files):
+            if isinstance(result, PhotoError):
+                self.skipped.append(Skipped(file.name, str(result)))
+            else:
+                hashed.append(result)
+            self._advance()
+        self.duplicates = len(hashed) - len({photo.digest for photo in hashed})
+        return hashed
+
+    def write_all(self, parts: dict[Part, list[HashedPhoto]]) -> dict[Part, ArrayInfo]:
+        """Writes the array files of all parts."""
+        config = self._config
+        limits = {"train": config.train_limit, "valid": config.valid_limit, "confirm": config.confirm_limit}
+        self._total = self._done + sum(min(len(parts[part]), limits[part] or len(parts[part])) for part in PARTS)
+        return {
+            part: write_array(self._folder / f"{part}.npy", self._crops(part, parts[part], limits[part]), config.size)
+            for part in PARTS
+        }
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the packed photos' contents, their order and what shapes their crops."""
+        config = self._config
+        settings = [FORMAT, config.size, sorted(set(config.crop_scales)), config.crop_stride]
+        return hashlib.sha256(json.dumps([settings, self._digests], sort_keys=True).encode()).hexdigest()[:16]
+
+    def _crops(self, part: Part, photos: list[HashedPhoto], limit: int | None) -> Iterator[NDArray[np.uint8]]:
+        taken = self._digests[part] = []
+        for photo, result in _in_order(self._pool, partial(_decode, config=self._config), photos):
+            self._advance()
+            if isinstance(result, PhotoError):
+                self.broken.add(photo.digest)
+                self.skipped.append(Skipped(photo.file.name, str(result)))
+                continue
+            taken.append(photo.digest)
+            yield result
+            if len(taken) == limit:
+                break
+
+    def _advance(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(min(self._done, self._total), self._total)
+
+
+def _hash(file: PhotoFile, seed: int) -> HashedPhoto | PhotoError:
+    try:
+        return hash_photo(file, _read(file), seed)
+    except PhotoError as error:
+        return error
+
+
+def _decode(photo: HashedPhoto, config: DataConfig) -> NDArray[np.uint8] | PhotoError:
+    try:
+        data = _read(photo.file)
+        if hashlib.sha256(data).hexdigest() != photo.digest:
+            return PhotoError("changed while the photos were packed")
+        return read_crops(data, config)
+    except PhotoError as error:
+        return error
+
+
+def _read(file: PhotoFile) -> bytes:
+    try:
+        with Path(file.path).open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise PhotoError(f"cannot be read: {error.strerror}") from None
+    if not data:
+        raise PhotoError("empty")
+    if len(data) > MAX_FILE_BYTES:
+        raise PhotoError(f"larger than {MAX_FILE_BYTES} bytes")
+    return data
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[tuple[Item, Result]]:
+    """Yields each item with its result in the items' order, working only a few items ahead."""
+    ahead = 2 * min(MAX_THREADS, os.cpu_count() or 1)
+    pending: deque[tuple[Item, Future[Result]]] = deque()
+    try:
+        for item in items:
+            pending.append((item, pool.submit(function, item)))
+            if len(pending) > ahead:
+                first, future = pending.popleft()
+                yield first, future.result()
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in pending:
+            future.cancel()

@@ -1,0 +1,160 @@
+"""Photos for training: a folder -> split -> packed crops on disk, opened as memory maps that all workers share.
+
+`open_photos` is all that others need. A pack is found again by a quick key: the settings that shape it and name, size
+and modification time of every file, so that opening one reads no photo. What it holds is named by its fingerprint,
+which comes from the photos' contents and the settings: equal fingerprints are equal crops in equal order, wherever the
+folder lies and whenever it was copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import PIL
+
+from colorgan.folder import Listing, PhotosError, list_photos, printable
+from colorgan.packing import FORMAT, Packed, Progress, pack_photos
+from colorgan.packs import Manifest, OpenPack, Pack, cache_folder, write_manifest
+from colorgan.split import PARTS, find_split_file, read_split
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from colorgan.config import DataConfig
+
+__all__ = ["Photos", "PhotosError", "open_photos"]
+
+MAX_NAMED = 3  # skipped files that an error names; the report has all
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """Crops of all parts, 8-bit sRGB, (count, size, size, 3), read-only memory maps.
+
+    The crops of one photo lie side by side, so crops that shall show different photos must be taken far apart. To
+    hand photos to another process, let it call `open_photos`: pickling would copy them.
+
+    Attributes:
+        train: Crops to train on.
+        valid: Crops that the objective is measured on.
+        confirm: Crops that no trial sees; may be empty.
+        train_photos: Number of photos that `train` was cut from.
+        valid_photos: The same of `valid`.
+        confirm_photos: The same of `confirm`.
+        duplicates: Number of files left out because their contents equal another file's.
+        fingerprint: 16 hexadecimal digits of a SHA-256 over the photos' contents, their order and the settings.
+        unreadable: `name: reason` of each file that was skipped.
+        report: The same as a CSV file in the cache folder.
+    """
+
+    train: NDArray[np.uint8]
+    valid: NDArray[np.uint8]
+    confirm: NDArray[np.uint8]
+    train_photos: int
+    valid_photos: int
+    confirm_photos: int
+    duplicates: int
+    fingerprint: str
+    unreadable: tuple[str, ...]
+    report: Path
+
+
+def open_photos(config: DataConfig, *, cache: Path | None = None, progress: Progress | None = None) -> Photos:
+    """Opens the crops that a configuration asks for, packing them first where no process has done so before.
+
+    Args:
+        config: Folder, crops, split and limits; `flip` plays no part.
+        cache: Where packs are kept; see `packs.cache_folder` for the default.
+        progress: While packing, called with the work done and all work, both in files; the total shrinks where
+            limits spare some.
+
+    Raises:
+        PhotosError: No such folder, a malformed split file, too few readable photos, or a cache that cannot be written.
+    """
+    listing = list_photos(config.photos)
+    split_file = find_split_file(listing.folder)
+    root = cache_folder(cache)
+    pack = Pack(root, _quick_key(listing, split_file, config))
+    try:
+        opened = pack.open()
+        if opened is None:
+            with pack.locked():
+                opened = pack.open() or _build(pack, listing, split_file, config, progress)
+    except OSError as error:
+        raise PhotosError(
+            f"{root}: the cache of packed photos cannot be written: {error.strerror or error}. Make room or give "
+            "another folder in the environment variable COLORGAN_CACHE"
+        ) from error
+    return _describe(opened)
+
+
+def _describe(opened: OpenPack) -> Photos:
+    parts, manifest = opened.manifest.parts, opened.manifest
+    return Photos(
+        train=opened.arrays["train"],
+        valid=opened.arrays["valid"],
+        confirm=opened.arrays["confirm"],
+        train_photos=parts["train"].photos,
+        valid_photos=parts["valid"].photos,
+        confirm_photos=parts["confirm"].photos,
+        duplicates=manifest.duplicates,
+        fingerprint=manifest.fingerprint,
+        unreadable=tuple(manifest.skipped),
+        report=opened.report,
+    )
+
+
+def _quick_key(listing: Listing, split_file: Path | None, config: DataConfig) -> str:
+    settings = config.model_dump(mode="json", exclude={"photos", "flip"})
+    digest = hashlib.sha256(json.dumps([FORMAT, PIL.__version__, settings], sort_keys=True).encode())
+    if split_file is not None:
+        digest.update(split_file.read_bytes())
+    for file in listing.files:
+        digest.update(b"\0".join((b"", os.fsencode(file.name), b"%d %d" % (file.size_bytes, file.mtime_ns))))
+    for skipped in listing.skipped:
+        digest.update(b"\0\0" + os.fsencode(skipped.name))
+    return digest.hexdigest()[:32]
+
+
+def _build(
+    pack: Pack, listing: Listing, split_file: Path | None, config: DataConfig, progress: Progress | None
+) -> OpenPack:
+    listed = read_split(split_file) if split_file is not None else None
+    with pack.building() as folder:
+        packed = pack_photos(listing, listed, config, folder, progress)
+        skipped = [(printable(item.name), item.reason) for item in packed.skipped]
+        pack.write_report(skipped)
+        _check_enough(packed, listing, skipped, pack.report)
+        manifest = Manifest(
+            source=printable(str(listing.folder.resolve())),
+            fingerprint=packed.fingerprint,
+            parts={part: packed.parts[part] for part in PARTS},
+            duplicates=packed.duplicates,
+            skipped=[f"{name}: {reason}" for name, reason in skipped],
+        )
+        write_manifest(folder, manifest)
+    opened = pack.open()
+    if opened is None:
+        raise PhotosError(f"{pack.folder}: the pack was removed or damaged while it was written; run again")
+    return opened
+
+
+def _check_enough(packed: Packed, listing: Listing, skipped: list[tuple[str, str]], report: Path) -> None:
+    counts = {part: packed.parts[part].photos for part in PARTS}
+    if counts["train"] and counts["valid"]:
+        return
+    named = "".join(f"\n  {name}: {reason}" for name, reason in skipped[:MAX_NAMED])
+    rest = f"\n  and {len(skipped) - MAX_NAMED} more" if len(skipped) > MAX_NAMED else ""
+    raise PhotosError(
+        f"data.photos: {listing.folder}: too few photos: {len(listing.files)} files, {len(skipped)} skipped, "
+        f"{packed.duplicates} duplicates leave {counts['train']} for training, {counts['valid']} for validation and "
+        f"{counts['confirm']} for confirmation; one for training and one for validation are the least. Add JPEG, PNG "
+        "or WebP files, raise data.valid_fraction if it is 0, or mend the folder's own split if it has one"
+        + (f"\nSkipped, all named in {report}:{named}{rest}" if skipped else "")
+    )

@@ -1,0 +1,109 @@
+"""What is kept of a training run: one JSON file in the run's folder, rewritten whole after each epoch.
+
+A run by hand is a trial without a study, so it keeps the same. Records hold what Optuna's storage has no place for
+(all metrics of all epochs, seconds, worker, retries), so that tables, status and a resumed driver need nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from colorgan.config import Part
+from colorgan.epoch import EpochResult
+
+Outcome = Literal["complete", "pruned", "failed"]
+State = Literal["waiting", "running"] | Outcome
+Value = bool | int | float | str | None
+
+
+class RecordError(ValueError):
+    """A record file that cannot be read; the message names it."""
+
+
+class EpochRecord(Part):
+    """One epoch of a trial; metrics that are not finite are left out."""
+
+    epoch: int
+    step: int
+    objective: float | None
+    metrics: dict[str, float]
+    train_seconds: float
+    valid_seconds: float
+
+    @classmethod
+    def of(cls, result: EpochResult, objective: float | None) -> EpochRecord:
+        """Returns the record of an epoch's result."""
+        return cls(
+            epoch=result.epoch,
+            step=result.step,
+            objective=objective,
+            metrics={key: value for key, value in result.metrics.items() if math.isfinite(value)},
+            train_seconds=result.train_seconds,
+            valid_seconds=result.valid_seconds,
+        )
+
+
+class TrialRecord(Part):
+    """One trial.
+
+    Attributes:
+        number: In its study; 0 for a run by hand.
+        reason: Why it was pruned or failed, or what became of its worker.
+        objective: The objective at its last report; for a complete trial its final value.
+        params: What was sampled, by dotted path; a tied parameter as the sampled factor.
+        started: Seconds since the epoch, of its first dispatch.
+        seconds: From dispatch to end, summed over its attempts.
+        setup_seconds: Of that, before training began.
+        built: How often its networks had to be built, 0 in a warm worker.
+        retries: How often a worker was lost.
+        parameters: Trainable weights of the generator.
+    """
+
+    number: int
+    state: State
+    reason: str = ""
+    objective: float | None = None
+    params: dict[str, Value] = Field(default_factory=dict)
+    seed: int
+    worker: int | None = None
+    started: float | None = None
+    seconds: float = 0.0
+    setup_seconds: float = 0.0
+    built: int = 0
+    retries: int = 0
+    parameters: int | None = None
+    epochs: tuple[EpochRecord, ...] = ()
+
+    @property
+    def training_seconds(self) -> float:
+        """Time spent in training steps and validation."""
+        return sum(epoch.train_seconds + epoch.valid_seconds for epoch in self.epochs)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last epoch's training losses and the last validation's metrics."""
+        return {key: value for epoch in self.epochs for key, value in epoch.metrics.items()}
+
+
+def write_record(path: Path, record: TrialRecord) -> None:
+    """Writes a record in place of an older one, atomically."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(record.model_dump_json(indent=1), encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_record(path: Path) -> TrialRecord:
+    """Reads a record.
+
+    Raises:
+        RecordError: There is none, or it is damaged.
+    """
+    try:
+        return TrialRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RecordError(f"{path}: no usable trial record ({str(error).splitlines()[0]})") from None

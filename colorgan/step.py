@@ -1,0 +1,234 @@
+"""One training step of both networks, compiled once per architecture. The only room that knows TensorFlow.
+
+Both networks are updated on each batch from the same forward pass: the generator by
+adversarial_weight x adversarial + l1_weight x L1 + l2_weight x L2, the discriminator by its loss on real plus its loss
+on generated photos (Isola et al. 2017, arXiv 1611.07004, section 3.1 and 3.3). What trials change is an input of the
+graph (`Knobs`), so a built step serves all trials of its architecture.
+
+Differs from pix2pix: the discriminator's loss is not halved (its learning rate says the same).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from colorgan.color import split_photo
+from colorgan.config import PrecisionConfig, TrainConfig
+from colorgan.losses import discriminator_loss, generator_loss, l1_loss, l2_loss
+
+INITIAL_LOSS_SCALE = 2.0**15  # Keras' LossScaleOptimizer
+LOSS_SCALE_GROWTH_STEPS = 2000  # Micikevicius et al. 2018, section 3.2
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """The inputs of a step that are numbers: what trials change and what a schedule changes.
+
+    Attributes:
+        moving_average: Decay of the moving average of the generator's weights at this step.
+    """
+
+    generator_learning_rate: float
+    discriminator_learning_rate: float
+    generator_beta_1: float
+    discriminator_beta_1: float
+    beta_2: float
+    epsilon: float
+    adversarial_weight: float
+    l1_weight: float
+    l2_weight: float
+    label_smoothing: float
+    moving_average: float
+
+    def array(self) -> NDArray[np.float32]:
+        """Returns the values in the order of the fields."""
+        return np.array(dataclasses.astuple(self), dtype=np.float32)
+
+
+class Adam:
+    """Adam whose learning rate and betas are inputs, for the variables of one network.
+
+    Source: Kingma and Ba 2015, arXiv 1412.6980, in the form of its section 2's last paragraph.
+    """
+
+    def __init__(self, variables: Sequence[keras.Variable], *, name: str) -> None:
+        self.trained = list(variables)
+        self.updates = _slot((), f"{name}_updates")
+        self.first = [_slot(v.shape, f"{name}_first_{i}") for i, v in enumerate(self.trained)]
+        self.second = [_slot(v.shape, f"{name}_second_{i}") for i, v in enumerate(self.trained)]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state, in a fixed order."""
+        return [self.updates, *self.first, *self.second]
+
+    def apply(self, gradients: Sequence[Any], *, rate: Any, beta_1: Any, beta_2: Any, epsilon: Any) -> None:
+        """Updates the network's variables in place."""
+        self.updates.value.assign_add(1.0)
+        for variable, first, second, gradient in zip(self.trained, self.first, self.second, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.value.handle,
+                m=first.value.handle,
+                v=second.value.handle,
+                beta1_power=tf.pow(beta_1, self.updates.value),
+                beta2_power=tf.pow(beta_2, self.updates.value),
+                lr=rate,
+                beta1=beta_1,
+                beta2=beta_2,
+                epsilon=epsilon,
+                grad=tf.cast(gradient, tf.float32),
+            )
+
+
+class LossScale:
+    """Keeps 16-bit gradients in range: scales the loss, and skips the update of a step whose gradients overflow.
+
+    Source: Micikevicius et al. 2018, arXiv 1710.03740, section 3.2.
+    """
+
+    def __init__(self, *, name: str) -> None:
+        self.scale = _slot((), f"{name}_loss_scale")
+        self.good_steps = _slot((), f"{name}_good_steps")
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state, in a fixed order."""
+        return [self.scale, self.good_steps]
+
+    def apply(self, gradients: Sequence[Any], update: Callable[[Sequence[Any]], None]) -> None:
+        """Calls `update` with unscaled gradients if all are finite, and adapts the scale."""
+        unscaled = [tf.cast(gradient, tf.float32) / self.scale.value for gradient in gradients]
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in unscaled])
+        tf.cond(finite, lambda: self._good(unscaled, update), self._overflow)
+
+    def _good(self, gradients: Sequence[Any], update: Callable[[Sequence[Any]], None]) -> Any:
+        update(gradients)
+        grow = self.good_steps.value + 1.0 >= LOSS_SCALE_GROWTH_STEPS
+        self.scale.value.assign(self.scale.value * tf.where(grow, 2.0, 1.0))
+        self.good_steps.value.assign(tf.where(grow, 0.0, self.good_steps.value + 1.0))
+        return tf.constant(True)
+
+    def _overflow(self) -> Any:
+        self.scale.value.assign(tf.maximum(self.scale.value / 2.0, 1.0))
+        self.good_steps.value.assign(0.0)
+        return tf.constant(False)
+
+
+class TrainStep:
+    """The compiled step and all state that only it changes: optimizer slots, loss scales, the flips' seed."""
+
+    def __init__(
+        self, config: TrainConfig, generator: keras.Model, discriminator: keras.Model, average: keras.Model | None
+    ) -> None:
+        self._adversarial = config.losses.adversarial
+        self._flip = config.data.flip
+        self._generator, self._discriminator = generator, discriminator
+        self._averaged = list(zip(average.weights, generator.weights, strict=True)) if average else []
+        self._generator_adam = Adam(generator.trainable_variables, name="generator")
+        self._discriminator_adam = Adam(discriminator.trainable_variables, name="discriminator")
+        scaled = config.precision.policy == "mixed_float16"
+        self._scales = [LossScale(name="generator"), LossScale(name="discriminator")] if scaled else []
+        self._flip_seed = keras.random.SeedGenerator(0)
+        self._compiled = compiled(self._step, config.precision)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state, in a fixed order."""
+        scales = [variable for scale in self._scales for variable in scale.variables]
+        return [
+            *self._generator_adam.variables, *self._discriminator_adam.variables, *scales, self._flip_seed.state
+        ]  # fmt: skip
+
+    def reset(self, *, seed: int) -> None:
+        """Gives all state its initial value."""
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape, dtype=variable.dtype))
+        for scale in self._scales:
+            scale.scale.assign(INITIAL_LOSS_SCALE)
+        self._flip_seed.state.assign(np.random.SeedSequence([seed, 2**31]).generate_state(2))
+
+    def __call__(self, photos: NDArray[np.uint8], knobs: Knobs) -> Any:
+        """Trains on one batch and returns its losses.
+
+        Args:
+            photos: sRGB, (batch, size, size, 3).
+            knobs: The numbers of this step.
+
+        Returns:
+            A tensor of the losses in the order of `colorgan.epoch.TRAIN_METRICS`.
+        """
+        return self._compiled(photos, knobs.array())
+
+    def _step(self, photos: Any, knobs: Any) -> Any:
+        k = Knobs(*tf.unstack(knobs))
+        lightness, real = split_photo(self._flipped(photos))
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            generated = self._generator(lightness, training=True)
+            on_real = self._discriminator([lightness, real], training=True)
+            on_generated = self._discriminator([lightness, generated], training=True)
+            adversarial = generator_loss(on_generated, self._adversarial)
+            l1, l2 = l1_loss(real, generated), l2_loss(real, generated)
+            total = k.adversarial_weight * adversarial + k.l1_weight * l1 + k.l2_weight * l2
+            loss_real, loss_fake = discriminator_loss(on_real, on_generated, self._adversarial, k.label_smoothing)
+            discriminator_total = loss_real + loss_fake
+            scaled = self._scaled([total, discriminator_total])
+        self._update(k, generator_tape, discriminator_tape, scaled)
+        self._move_average(k.moving_average)
+        return ops.stack([adversarial, l1, l2, total, loss_real, loss_fake, discriminator_total])
+
+    def _flipped(self, photos: Any) -> Any:
+        if not self._flip:
+            return photos
+        chance = keras.random.uniform((photos.shape[0], 1, 1, 1), seed=self._flip_seed)
+        return ops.where(chance < 0.5, photos, ops.flip(photos, axis=2))
+
+    def _scaled(self, losses: list[Any]) -> list[Any]:
+        if not self._scales:
+            return losses
+        return [loss * scale.scale.value for loss, scale in zip(losses, self._scales, strict=True)]
+
+    def _update(self, k: Knobs, generator_tape: Any, discriminator_tape: Any, losses: list[Any]) -> None:
+        jobs = (
+            (self._generator_adam, generator_tape, k.generator_learning_rate, k.generator_beta_1),
+            (self._discriminator_adam, discriminator_tape, k.discriminator_learning_rate, k.discriminator_beta_1),
+        )
+        gradients = [
+            tape.gradient(loss, [v.value for v in adam.trained])
+            for (adam, tape, _, _), loss in zip(jobs, losses, strict=True)
+        ]  # both from the weights of this step's start, before either network moves
+        for index, (adam, _, rate, beta_1) in enumerate(jobs):
+
+            def update(finite: Sequence[Any], adam: Adam = adam, rate: Any = rate, beta_1: Any = beta_1) -> None:
+                adam.apply(finite, rate=rate, beta_1=beta_1, beta_2=k.beta_2, epsilon=k.epsilon)
+
+            if self._scales:
+                self._scales[index].apply(gradients[index], update)
+            else:
+                update(gradients[index])
+
+    def _move_average(self, decay: Any) -> None:
+        for average, weight in self._averaged:
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=average.value.handle, alpha=1.0 - decay, delta=average.value - weight.value
+            )
+
+
+def compiled(function: Callable[..., Any], precision: PrecisionConfig) -> Callable[..., Any]:
+    """Returns the function as a graph that is traced once, through XLA where the configuration asks for it."""
+    with_gpu = bool(tf.config.list_physical_devices("GPU"))
+    jit = with_gpu if precision.jit_compile == "auto" else precision.jit_compile == "on"
+    graph: Callable[..., Any] = tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
+    return graph
+
+
+def _slot(shape: tuple[int, ...], name: str) -> keras.Variable:
+    return keras.Variable(np.zeros(shape, dtype=np.float32), trainable=False, name=name)

@@ -1,0 +1,290 @@
+"""Runs a study: ask -> dispatch -> report -> prune -> tell. The only one that writes to Optuna and to event files.
+
+Every trial that Optuna knows as RUNNING has exactly one place here: `_waiting` for a worker, or `_running` on one. A
+driver that starts takes the RUNNING trials of a dead one over, so none is ever left without an owner.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+import optuna
+from optuna.trial import TrialState
+
+from colorgan.config import ConfigError
+from colorgan.record import Outcome, RecordError, TrialRecord, read_record
+from search.engines import Engine
+from search.events import Session
+from search.live_trial import LiveTrial
+from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
+from search.snapshot import FINISHED, Baselines, Snapshot
+from search.space import Space
+from search.storage import StudyFolder
+from search.study import StudySpec
+
+POLL_SECONDS = 0.2
+STOP_SECONDS = 30.0  # for running trials to save their checkpoints after a stop
+Ending = Literal["finished", "interrupted", "time limit", "too many failures"]
+
+
+class Driver:
+    """Runs one study on one engine, from wherever it stands to its end."""
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        study: optuna.Study,
+        engine: Engine,
+        folder: StudyFolder,
+        *,
+        show: Callable[[Snapshot], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Takes the study over.
+
+        Args:
+            spec: What to search.
+            study: Its opened Optuna study.
+            engine: A started engine.
+            folder: The study's files, owned by this process.
+            show: Called a few times a second with the study as it stands.
+            say: Called with a line when something happens.
+        """
+        self._spec, self._study, self._engine, self._folder = spec, study, engine, folder
+        self._space = Space(spec.space, spec.train)
+        self._show, self._say = show, say
+        self._records = {record.number: record for record in folder.records()}
+        self._waiting: deque[LiveTrial] = deque()
+        self._running: dict[int, LiveTrial] = {}
+        self._started = time.monotonic()
+        self._trained_before = sum(record.training_seconds for record in self._records.values())
+        self._wanted = min(spec.search.trials, self._space.limit(spec) or spec.search.trials)
+        self._asked, self._failures_in_a_row, self._finished_here, self._exhausted = 0, 0, 0, False
+        self._ending: Ending = "finished"
+        self._stop_deadline: float | None = None
+        self.baselines: Baselines = study.user_attrs.get("baselines", {})
+
+    def run(self) -> Ending:
+        """Runs the study until it has its trials, is told to stop, or cannot go on."""
+        self._take_over()
+        while True:
+            if not self._stopping:
+                self._hand_out()
+            if not self._running and (self._stopping or not self._more()):
+                break
+            if self._stop_deadline is not None and time.monotonic() > self._stop_deadline:
+                break
+            for event in self._engine.wait(POLL_SECONDS):
+                self._hear(event)
+            self._check_limits()
+            self._show(self.snapshot())
+        for live in [*self._running.values(), *self._waiting]:
+            live.leave("left for the next run of the study")
+            self._keep(live)
+        return self._ending
+
+    def stop(self, ending: Ending = "interrupted") -> None:
+        """Hands out no more and asks the running trials to save; called again it does not wait for them."""
+        if self._stopping:
+            self._stop_deadline = time.monotonic()
+            return
+        self._ending, self._stop_deadline = ending, time.monotonic() + STOP_SECONDS
+        for number in self._running:
+            self._engine.stop(number, save=True)
+
+    def snapshot(self) -> Snapshot:
+        """Returns the study as it stands."""
+        records = {**self._records, **{live.number: live.record for live in self._live()}}
+        trained = sum(record.training_seconds for record in records.values()) - self._trained_before
+        life = self._engine.worker_seconds()
+        return Snapshot(
+            records=tuple(records[number] for number in sorted(records)),
+            running=tuple(sorted(self._running)),
+            trials=self._wanted,
+            workers=self._engine.count,
+            baselines=self.baselines,
+            seconds=time.monotonic() - self._started,
+            worker_seconds=life,
+            busy_share=trained / life if life else 0.0,
+            finished_here=self._finished_here,
+        )
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stop_deadline is not None
+
+    def _live(self) -> list[LiveTrial]:
+        return [*self._running.values(), *self._waiting]
+
+    def _take_over(self) -> None:
+        """Queues the default configuration in a new study, and the trials that an earlier driver left RUNNING."""
+        trials = self._study.get_trials(deepcopy=False)
+        if not trials and self._spec.search.start_with_default:
+            params, notes = self._space.default_params()
+            self._study.enqueue_trial(params)
+            for note in notes:
+                self._say(note)
+        for frozen in trials:
+            if frozen.state == TrialState.RUNNING:
+                self._queue(optuna.Trial(self._study, frozen._trial_id))
+        self._asked = sum(frozen.state != TrialState.WAITING for frozen in trials)
+
+    def _more(self) -> bool:
+        """Returns whether there are or will be trials to hand out."""
+        return bool(self._waiting) or (self._asked < self._wanted and not self._exhausted)
+
+    def _hand_out(self) -> None:
+        """Gives idle workers trials, each preferably one whose architecture it holds."""
+        idle = list(self._engine.idle())
+        while len(self._waiting) < len(idle) and self._asked < self._wanted and not self._exhausted:
+            self._asked += 1
+            self._queue(self._study.ask())
+            if self._stopping:
+                return
+        for worker in sorted(idle, key=lambda worker: not self._held(worker)):
+            if not self._waiting:
+                break
+            live = self._held(worker) or self._waiting[0]
+            self._waiting.remove(live)
+            self._dispatch(worker, live)
+        if not self._more():
+            self._engine.release_idle()
+
+    def _held(self, worker: int) -> LiveTrial | None:
+        return next((t for t in self._waiting if self._engine.holds(worker, t.config.architecture())), None)
+
+    def _dispatch(self, worker: int, live: LiveTrial) -> None:
+        live.begin(worker)
+        self._running[live.number] = live
+        job = Job(live.number, live.config, live.files.checkpoint, baselines=not self.baselines)
+        self._engine.dispatch(worker, job)
+
+    def _queue(self, trial: optuna.Trial) -> None:
+        """Makes a new or left trial ready to be handed out, or lets it fail where no configuration comes of it."""
+        params, seed = self._space.suggest(trial), self._spec.train.seed + trial.number
+        files = self._folder.trial(trial.number)
+        try:
+            record = read_record(files.record)
+        except RecordError:
+            record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
+        files.path.mkdir(parents=True, exist_ok=True)
+        session = Session(
+            self._folder.tensorboard / f"trial-{trial.number:04d}",
+            hparams=self._space.shown(params),
+            group=f"trial-{trial.number:04d}",
+        )
+        config, refused = self._spec.train, ""
+        try:
+            config = self._space.to_config(params, seed=seed)
+        except ConfigError as error:
+            refused = str(error)
+        live = LiveTrial(trial, config, record, files, session, self._spec.objective)
+        live.prepare()
+        if refused:
+            self._finish(live, "failed", f"the configuration is refused: {refused}")
+        else:
+            self._waiting.append(live)
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case BaselinesMeasured(metrics):
+                self.baselines = metrics
+                self._study.set_user_attr("baselines", metrics)
+            case WorkerLost():
+                self._lost(event)
+            case TrialStarted(number):
+                if live := self._running.get(number):
+                    live.started(
+                        built=event.built,
+                        setup_seconds=event.setup_seconds,
+                        parameters=event.parameters,
+                        note=event.note,
+                    )
+                    for result in event.history:
+                        live.take(result)
+            case EpochDone(number, result):
+                live = self._running.get(number)
+                if live and live.decision is None:
+                    live.take(result)
+                    self._prune(live)
+            case TrialEnded(number):
+                if live := self._running.pop(number, None):
+                    self._ended(live, event)
+
+    def _prune(self, live: LiveTrial) -> None:
+        if live.should_prune():
+            live.decision = ("pruned", f"by the pruner after epoch {live.record.epochs[-1].epoch}")
+            self._engine.stop(live.number, save=False)
+
+    def _ended(self, live: LiveTrial, event: TrialEnded) -> None:
+        if live.decision:
+            self._finish(live, *live.decision)
+        elif event.how == "stopped":
+            live.leave("stopped with a checkpoint")
+            self._waiting.append(live)
+        else:
+            state: Outcome = "complete" if event.how == "complete" else "failed"
+            self._finish(live, state, event.reason, event.traceback)
+
+    def _lost(self, event: WorkerLost) -> None:
+        """Hands the trial of a lost worker to another, until it has lost too many."""
+        live = self._running.pop(event.number, None) if event.number is not None else None
+        if live is None:
+            self._say(f"worker {event.worker} lost without a trial: {event.reason}")
+        elif live.decision:
+            self._finish(live, *live.decision)
+        else:
+            live.lost(event.reason)
+            again = live.record.retries <= self._spec.search.retries
+            self._say(f"trial {live.number}: {event.reason}; {'going on elsewhere' if again else 'given up'}")
+            if again:
+                self._waiting.appendleft(live)
+            else:
+                self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}")
+
+    def _finish(self, live: LiveTrial, state: Outcome, reason: str, traceback: str = "") -> None:
+        more = live.finish(state, reason, traceback)
+        self._finished_here += 1
+        self._exhausted = self._exhausted or not more
+        self._keep(live)
+        self._thin_out_checkpoints()
+        shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
+        self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
+        failed = live.record.state == "failed"
+        self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
+        if self._failures_in_a_row >= self._spec.search.max_consecutive_failures and not self._stopping:
+            self._say(f"stopping: {self._failures_in_a_row} trials failed in a row; the last: {live.record.reason}")
+            self.stop("too many failures")
+
+    def _keep(self, live: LiveTrial) -> None:
+        self._records[live.number] = live.record
+
+    def _thin_out_checkpoints(self) -> None:
+        """Removes the checkpoints of finished trials that are not among the best that the study keeps."""
+        keep = self._spec.search.keep_checkpoints
+        if keep == "all":
+            return
+        sign = 1.0 if self._spec.objective.direction == "minimize" else -1.0
+        ranked = sorted(
+            (r for r in self._records.values() if r.state == "complete"), key=lambda r: sign * (r.objective or 0.0)
+        )
+        kept = {record.number for record in ranked[:keep]}
+        for record in self._records.values():
+            if record.state in FINISHED and record.number not in kept:
+                self._folder.trial(record.number).checkpoint.unlink(missing_ok=True)
+
+    def _check_limits(self) -> None:
+        """Ends what has run for too long."""
+        limits = self._spec.search
+        for live in self._running.values():
+            limit = limits.trial_timeout_seconds
+            if limit and live.decision is None and live.record.seconds + live.attempt_seconds > limit:
+                live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
+                self._engine.kill(live.number)
+        limit = limits.study_timeout_seconds
+        if limit and not self._stopping and time.monotonic() - self._started > limit:
+            self._say(f"stopping: study_timeout_seconds {limit:g} is over")
+            self.stop("time limit")

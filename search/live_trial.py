@@ -1,0 +1,160 @@
+"""An unfinished trial as the driver sees it: its Optuna trial, record, event session and log kept in step.
+
+Whatever is written is written in an order that a driver killed in between can mend: events, then the record, then
+Optuna's storage, whose word counts.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.trial import TrialState
+
+from colorgan.config import TrainConfig
+from colorgan.epoch import EpochResult
+from colorgan.record import EpochRecord, Outcome, TrialRecord, Value, write_record
+from search.events import OBJECTIVE_TAG, Session
+from search.storage import TrialFolder
+from search.study import Objective
+
+OPTUNA_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+@dataclass
+class LiveTrial:
+    """One trial from `ask` to `tell`.
+
+    Attributes:
+        decision: How it will end once its worker has left it, decided by the driver: state and reason.
+        dispatched: Monotonic time of its dispatch to the worker that has it.
+    """
+
+    trial: optuna.Trial
+    config: TrainConfig
+    record: TrialRecord
+    files: TrialFolder
+    session: Session
+    objective: Objective
+    decision: tuple[Outcome, str] | None = None
+    dispatched: float | None = None
+    _reported: set[int] = field(default_factory=set)
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.record.number
+
+    @property
+    def attempt_seconds(self) -> float:
+        """Time since its dispatch."""
+        return time.monotonic() - self.dispatched if self.dispatched is not None else 0.0
+
+    def prepare(self) -> None:
+        """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""
+        self.files.path.mkdir(parents=True, exist_ok=True)
+        self.files.config.write_text(self.config.to_yaml(), encoding="utf-8")
+        self._reported = set(self.trial.study.trials[self.number].intermediate_values)
+        for epoch in self.record.epochs:
+            self._report(epoch)
+        self._update()
+
+    def begin(self, worker: int) -> None:
+        """Notes that a worker has it now."""
+        self.dispatched = time.monotonic()
+        self._update(state="running", worker=worker, started=self.record.started or time.time())
+        self.log(f"dispatched to worker {worker}")
+
+    def started(self, *, built: bool, setup_seconds: float, parameters: int, note: str) -> None:
+        """Notes what its worker said of the start."""
+        self._update(
+            setup_seconds=self.record.setup_seconds + setup_seconds,
+            built=self.record.built + built,
+            parameters=parameters,
+        )
+        self.log(f"{'built' if built else 'reset'} in {setup_seconds:.2f} s" + (f"; {note}" if note else ""))
+
+    def take(self, result: EpochResult) -> None:
+        """Takes an epoch's result, unless it is known from before an interruption."""
+        if any(epoch.epoch == result.epoch for epoch in self.record.epochs):
+            return
+        epoch = EpochRecord.of(result, self._smoothed(result.metrics))
+        objective = {} if epoch.objective is None else {OBJECTIVE_TAG: epoch.objective}
+        self.session.scalars(result.step, {**epoch.metrics, **objective})
+        if result.examples is not None:
+            self.session.images(result.step, "examples", result.examples)
+        latest = self.record.objective if epoch.objective is None else epoch.objective
+        self._update(epochs=(*self.record.epochs, epoch), objective=latest)
+        self._report(epoch)
+        shown = "" if epoch.objective is None else f", objective {epoch.objective:.6g}"
+        self.log(f"epoch {epoch.epoch}, step {epoch.step}{shown}")
+
+    def should_prune(self) -> bool:
+        """Returns whether the study's pruner would stop it now; never after its last epoch."""
+        done = self.record.epochs[-1] if self.record.epochs else None
+        if done is None or done.objective is None or done.epoch >= self.config.schedule.epochs:
+            return False
+        return bool(self.trial.should_prune())
+
+    def leave(self, reason: str) -> None:
+        """Notes that no worker has it any more, though it is not finished."""
+        self._update(state="waiting", reason=reason, seconds=self.record.seconds + self.attempt_seconds)
+        self.dispatched = None
+        self.log(reason)
+
+    def lost(self, reason: str) -> None:
+        """Notes that its worker was lost."""
+        self._update(retries=self.record.retries + 1)
+        self.leave(reason)
+
+    def finish(self, state: Outcome, reason: str, traceback: str = "") -> bool:
+        """Ends it everywhere.
+
+        Returns:
+            Whether the sampler has more to suggest; some know when they are exhausted.
+        """
+        if state == "complete" and self.record.objective is None:
+            state, reason = "failed", f"{self.objective.metric} was not finite"
+        self._update(state=state, reason=reason, seconds=self.record.seconds + self.attempt_seconds)
+        self.log(f"{state}{': ' if reason else ''}{reason}\n{traceback}".rstrip())
+        self.session.end(state, reason=reason, step=self._last_step(), objective=self.record.objective)
+        self._note({"metrics": self.record.metrics, **({"reason": reason} if reason else {})})
+        value = self.record.objective if state == "complete" else None
+        try:
+            self.trial.study.tell(self.trial, value, state=OPTUNA_STATES[state])
+        except RuntimeError:  # a grid's or brute force's last trial asks `Study.optimize` to stop, which we do not run
+            return False
+        return True
+
+    def log(self, text: str) -> None:
+        """Appends to the trial's log."""
+        with self.files.log.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    def _smoothed(self, metrics: Mapping[str, float]) -> float | None:
+        """Returns the mean of the metric's last values, this epoch's included; None without a finite one."""
+        value = metrics.get(self.objective.metric)
+        if value is None or not math.isfinite(value):
+            return None
+        before = [e.metrics[self.objective.metric] for e in self.record.epochs if self.objective.metric in e.metrics]
+        return statistics.fmean([*before, value][-self.objective.smooth_epochs :])
+
+    def _report(self, epoch: EpochRecord) -> None:
+        if epoch.objective is not None and epoch.epoch not in self._reported:
+            self.trial.report(epoch.objective, epoch.epoch)
+            self._reported.add(epoch.epoch)
+
+    def _last_step(self) -> int:
+        return self.record.epochs[-1].step if self.record.epochs else 0
+
+    def _note(self, attributes: Mapping[str, str | dict[str, float]]) -> None:
+        for key, value in attributes.items():
+            self.trial.set_user_attr(key, value)
+
+    def _update(self, **changes: Value | tuple[EpochRecord, ...] | None) -> None:
+        self.record = self.record.model_copy(update=changes)
+        write_record(self.files.record, self.record)

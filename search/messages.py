@@ -1,0 +1,130 @@
+"""What the driver and a worker say to each other. Plain frozen data: no TensorFlow, no Optuna.
+
+The driver hands out a `Job`; the worker answers with events until `TrialEnded`. `WorkerLost` is said by the engine on
+behalf of a worker that can say nothing any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from colorgan.config import TrainConfig
+from colorgan.epoch import EpochResult
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to train, from its checkpoint if there is one.
+
+    Attributes:
+        number: The trial's number.
+        config: What to train; the seed inside.
+        checkpoint: Where the trial's checkpoint lies or will lie.
+        baselines: Whether to measure the gray and the tint baseline first.
+    """
+
+    number: int
+    config: TrainConfig
+    checkpoint: Path
+    baselines: bool = False
+
+
+@dataclass(frozen=True)
+class StopTrial:
+    """To a worker: leave this trial at the next pause, after writing a checkpoint if `save`."""
+
+    number: int
+    save: bool
+
+
+@dataclass(frozen=True)
+class Quit:
+    """To a worker: end."""
+
+
+@dataclass(frozen=True)
+class WorkerReady:
+    """The worker has imported what it needs and takes jobs.
+
+    Attributes:
+        device: What it computes on, for people.
+        seconds: From its start until now.
+    """
+
+    worker: int
+    device: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BaselinesMeasured:
+    """Metrics of `gray` and `tint` on the validation photos."""
+
+    metrics: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """The trial trains from now on.
+
+    Attributes:
+        built: Whether its networks had to be built; else a built trainer was reset.
+        setup_seconds: From the receipt of the job until now.
+        history: Results of the epochs that its checkpoint had done, without examples.
+        parameters: Trainable weights of the generator.
+        note: What a reader of the trial's log should know, e.g. that a damaged checkpoint was set aside.
+    """
+
+    number: int
+    built: bool
+    setup_seconds: float
+    history: tuple[EpochResult, ...]
+    parameters: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """The trial has done an epoch and saved its checkpoint where one was due."""
+
+    number: int
+    result: EpochResult
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """The worker has left the trial and is free.
+
+    Attributes:
+        how: All epochs done, stopped by the driver, or failed by itself.
+        reason: One line for `failed`, else empty.
+        traceback: For the trial's log.
+        architectures: Keys of the architectures whose trainers the worker now keeps.
+    """
+
+    number: int
+    how: Literal["complete", "stopped", "failed"]
+    reason: str = ""
+    traceback: str = ""
+    architectures: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class WorkerLost:
+    """A worker is gone.
+
+    Attributes:
+        number: The trial it had, if any.
+        reason: How it ended, and the last lines it wrote.
+        expected: Whether the engine or the driver ended it on purpose.
+    """
+
+    worker: int
+    number: int | None
+    reason: str
+    expected: bool = False
+
+
+Event = WorkerReady | BaselinesMeasured | TrialStarted | EpochDone | TrialEnded | WorkerLost

@@ -1,0 +1,190 @@
+"""Samplers and pruners by name, with their own arguments, as Optuna has them.
+
+    sampler: {name: tpe, n_startup_trials: 10}          random, tpe, grid, qmc, gp, cmaes, nsgaii, brute_force
+    pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
+    pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold
+
+Arguments are Optuna's, checked against its signatures; what cannot be written in YAML (functions, other samplers) and
+the seed (it is `search.seed`) are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than
+these epochs; Optuna's n_warmup_steps - 1, as the first epoch is 1) and `wrapped` (the pruner that `patient` delays).
+
+Optuna is imported when a method is first checked or made, not before.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from pydantic import ConfigDict, ValidationError, model_validator
+
+from colorgan.config import Part
+from colorgan.mistakes import Mistake, MistakesError, did_you_mean, explain, shown
+
+SAMPLERS = {
+    "random": "RandomSampler",
+    "tpe": "TPESampler",
+    "grid": "GridSampler",
+    "qmc": "QMCSampler",
+    "gp": "GPSampler",
+    "cmaes": "CmaEsSampler",
+    "nsgaii": "NSGAIISampler",
+    "brute_force": "BruteForceSampler",
+}
+PRUNERS = {
+    "none": "NopPruner",
+    "median": "MedianPruner",
+    "percentile": "PercentilePruner",
+    "successive_halving": "SuccessiveHalvingPruner",
+    "hyperband": "HyperbandPruner",
+    "patient": "PatientPruner",
+    "threshold": "ThresholdPruner",
+}
+FINITE_SAMPLERS = {"grid": 10_000, "brute_force": 10_000}  # they go through all values; the most of one parameter
+EXTRAS = {"qmc": ("scipy",), "cmaes": ("cmaes",), "gp": ("torch", "scipy")}  # name of sampler and extra -> modules
+_GIVEN = {"self", "seed", "search_space", "wrapped_pruner"}  # by us
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "None": (type(None),),
+}
+
+
+class Method(Part):
+    """A name and the arguments of what it names."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments as written."""
+        return dict(self.model_extra or {})
+
+
+class Sampler(Method):
+    """Chooses the parameters of the next trial."""
+
+    @model_validator(mode="after")
+    def _be_known(self) -> Self:
+        _check(self, SAMPLERS, "sampler")
+        missing = [module for module in EXTRAS.get(self.name, ()) if importlib.util.find_spec(module) is None]
+        if missing:
+            message = f"{self.name} needs {' and '.join(missing)}: run pip install 'colorgan[{self.name}]'"
+            raise MistakesError([Mistake(("name",), message)])
+        return self
+
+
+class Pruner(Method):
+    """Stops trials that lag behind."""
+
+    @model_validator(mode="after")
+    def _be_known(self) -> Self:
+        _check(self, PRUNERS, "pruner")
+        return self
+
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch after which it may stop a trial."""
+        arguments = self.arguments
+        if "warmup_epochs" in arguments:
+            return int(arguments["warmup_epochs"]) + 1
+        steps, resource = arguments.get("n_warmup_steps", 0), arguments.get("min_resource", 1)
+        if isinstance(resource, int):  # else it is found from the first trial
+            factor = arguments.get("reduction_factor", 4) ** arguments.get("min_early_stopping_rate", 0)
+            steps = max(steps, resource * factor if self.name == "successive_halving" else resource)
+        return max(1, int(steps), Pruner(**arguments["wrapped"]).first_epoch if "wrapped" in arguments else 1)
+
+
+def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, Any]) -> Any:
+    """Makes a sampler or pruner without Optuna's notes that it is experimental; other warnings stay."""
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return _class(table, name)(**arguments)
+
+
+def _class(table: Mapping[str, str], name: str) -> Any:
+    import optuna
+
+    return getattr(optuna.samplers if table is SAMPLERS else optuna.pruners, table[name])
+
+
+def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
+    """Raises `MistakesError` with all that is wrong with a method."""
+    if method.name not in table:
+        hint = did_you_mean(method.name, table)
+        message = f"unknown {kind} {shown(method.name)}{hint}; allowed are {', '.join(table)}"
+        raise MistakesError([Mistake(("name",), message)])
+    arguments, allowed = method.arguments, _signature(table, method.name)
+    mistakes = _wrapped_mistakes(arguments.pop("wrapped", None)) if "wrapped" in allowed else []
+    for key, value in arguments.items():
+        if key not in allowed:
+            names = ", ".join(name for name in allowed if name != "n_warmup_steps") or "none"
+            hint = did_you_mean(key, allowed)
+            mistakes.append(Mistake((key,), f"{method.name} has no such argument{hint}; allowed are {names}"))
+        elif message := _type_mistake(value, allowed[key]):
+            mistakes.append(Mistake((key,), message))
+    if {"warmup_epochs", "n_warmup_steps"} <= arguments.keys():
+        mistakes.append(Mistake(("n_warmup_steps",), "is warmup_epochs + 1; remove one of them"))
+    missing = [key for key, kinds in allowed.items() if "required" in kinds and key not in arguments]
+    mistakes += [Mistake((key,), f"is required by {method.name}, but missing") for key in missing]
+    mistakes = mistakes or _optuna_mistakes(table, method.name, arguments)
+    if mistakes:
+        raise MistakesError(mistakes)
+
+
+def _signature(table: Mapping[str, str], name: str) -> dict[str, list[str]]:
+    """Returns the arguments that YAML can give, each with its kinds of value, the last "required" if it is."""
+    allowed: dict[str, list[str]] = {}
+    for key, parameter in inspect.signature(_class(table, name).__init__).parameters.items():
+        note = parameter.annotation
+        kinds = (note if isinstance(note, str) else inspect.formatannotation(note)).split(" | ")
+        if key not in _GIVEN and set(kinds) <= set(_PLAIN):
+            allowed[key] = [*kinds, "required"] if parameter.default is inspect.Parameter.empty else kinds
+    if "n_warmup_steps" in allowed:
+        allowed["warmup_epochs"] = ["int"]
+    if name == "patient":
+        allowed["wrapped"] = []
+    return allowed
+
+
+def _type_mistake(value: object, kinds: Sequence[str]) -> str:
+    types = tuple(kind for name in kinds if name in _PLAIN for kind in _PLAIN[name])
+    if isinstance(value, types) and (not isinstance(value, bool) or bool in types):
+        return ""
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "None": "null"}
+    return f"must be {' or '.join(words[name] for name in kinds if name in words)}; received {shown(value)}"
+
+
+def _wrapped_mistakes(wrapped: Any) -> list[Mistake]:
+    if wrapped is None:
+        return []
+    try:
+        Pruner.model_validate(wrapped)
+    except ValidationError as error:
+        return [Mistake(("wrapped", *keys), message) for keys, message in explain(error, Pruner)]
+    return []
+
+
+def _optuna_mistakes(table: Mapping[str, str], name: str, arguments: dict[str, Any]) -> list[Mistake]:
+    """Returns what Optuna itself, or a deprecation, has against the arguments."""
+    if "warmup_epochs" in arguments:
+        arguments["n_warmup_steps"] = arguments.pop("warmup_epochs")
+    ours: dict[str, dict[str, Any]] = {"grid": {"search_space": {}}, "patient": {"wrapped_pruner": None}}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            make_silently(table, name, {**arguments, **ours.get(name, {})})
+            if name == "hyperband":  # which hands these on without a look
+                handed_on = {"min_resource", "reduction_factor", "bootstrap_count"} & arguments.keys()
+                make_silently(table, "successive_halving", {key: arguments[key] for key in handed_on})
+    except (ValueError, TypeError, FutureWarning) as error:
+        return [Mistake((), f"Optuna refuses these arguments of {name}: {' '.join(str(error).split())}")]
+    return []

@@ -1,0 +1,232 @@
+"""A study from its file to its tables: prepares folder, photos and workers, drives, and writes what is left behind."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pandas as pd
+
+from colorgan.config import TrainConfig, load_config
+from colorgan.epoch import METRICS, VALID_METRICS
+from colorgan.photos import Photos, open_photos
+from colorgan.record import TrialRecord
+from search.driver import Driver, Ending
+from search.engines.local import LocalEngine
+from search.events import OBJECTIVE_TAG, MetricColumn, write_experiment
+from search.methods import make_pruner, make_sampler
+from search.snapshot import Snapshot, best_record, count_states
+from search.space import Space
+from search.storage import StudyFolder, open_study
+from search.study import StudyError, StudySpec, read_study
+from search.table import epochs_table, trials_table, versions, write_summary, write_table
+from search.view import QuietView, View
+
+TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study has found so far.
+
+    Attributes:
+        spec: The study as it ran.
+        folder: Its files.
+        records: All that is kept of each trial.
+        summary: What `summary.json` holds.
+        trials: One row a trial.
+        epochs: One row a trial and epoch.
+        best_config: The best complete trial's configuration, its seed inside; None without one.
+    """
+
+    spec: StudySpec
+    folder: Path
+    records: tuple[TrialRecord, ...]
+    summary: dict[str, Any]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    best_config: TrainConfig | None
+
+
+def run_study(
+    spec: StudySpec, *, results: Path | str = "results", storage: str | None = None, view: View | None = None
+) -> StudyResult:
+    """Runs a study to its end, or goes on with it where it was left; writes `results/<name>/`.
+
+    Ctrl-C stops it resumably: trials that run are saved first; pressed again, it stops at once.
+
+    Args:
+        spec: From `read_study`.
+        results: Folder of all studies.
+        storage: Optuna storage URL; None is SQLite in the study's folder.
+        view: Shows progress; None shows nothing.
+
+    Raises:
+        StudyError: The folder holds a study of the same name that asks another question.
+        PhotosError: The photos cannot be used.
+        StudyBusyError: Another process runs the study.
+        StorageError: The storage cannot be opened.
+        EngineError: No worker can be started.
+    """
+    folder, view = StudyFolder(Path(results) / spec.name), view or QuietView()
+    with folder.owned():
+        _settle_question(spec, folder)
+        engine = LocalEngine(
+            workers=None if spec.search.workers == "auto" else spec.search.workers,
+            logs=folder.workers,
+            trials_per_worker=spec.search.trials_per_worker,
+            worker_memory_bytes=spec.search.worker_memory_bytes,
+        )
+        try:
+            engine.start()  # they import TensorFlow while the photos are packed here
+            _drive(spec, folder, engine, storage, view)
+        finally:
+            engine.close()
+            view.end()
+    return load_result(folder.path)
+
+
+def load_result(folder: Path | str) -> StudyResult:
+    """Reads what a study has left so far, running or not.
+
+    Raises:
+        StudyError: The folder holds no study.
+    """
+    files = StudyFolder(Path(folder))
+    if not files.study.exists():
+        raise StudyError(f"{folder}: no study here (no study.yaml); name a folder such as results/quickstart")
+    spec, records = read_study(files.study), tuple(files.records())
+    best = best_record(records, spec.objective.direction)
+    config = load_config(files.trial(best.number).config) if best else None
+    return StudyResult(
+        spec, files.path, records, files.read_summary(), trials_table(records), epochs_table(records), config
+    )
+
+
+def _settle_question(spec: StudySpec, folder: StudyFolder) -> None:
+    """Writes the study's file, or checks that the one there asks the same question."""
+    if folder.study.exists():
+        changed = read_study(folder.study).same_question(spec)
+        if changed:
+            raise StudyError(
+                f"{folder.path}: this study ran with another {', '.join(changed)}, so its trials do not compare. Give "
+                "the changed study a new name, choose other results, or remove the folder"
+            )
+    folder.study.write_text(spec.to_yaml(), encoding="utf-8")
+
+
+def _drive(spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: str | None, view: View) -> None:
+    photos, space = open_photos(spec.train.data, progress=view.packing), Space(spec.space, spec.train)
+    sampler, pruner = make_sampler(spec, space), make_pruner(spec)
+    study = open_study(
+        folder, name=spec.name, direction=spec.objective.direction, url=storage, sampler=sampler, pruner=pruner
+    )
+    write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec), description=spec.name)
+    view.start(spec, folder.path, _describe(photos))
+    writer = _TableWriter(spec, folder)
+
+    def show(snapshot: Snapshot) -> None:
+        view.show(snapshot)
+        writer.write_sometimes(snapshot)
+
+    driver = Driver(spec, study, engine, folder, show=show, say=view.say)
+    ending: Ending | None = None
+    try:
+        with _stopped_by_signals(driver):
+            ending = driver.run()
+    finally:
+        writer.write(driver.snapshot(), ending or "error")
+
+
+def _describe(photos: Photos) -> str:
+    counts = f"{photos.train_photos} train, {photos.valid_photos} valid, {photos.confirm_photos} confirm"
+    crops = f"{len(photos.train)}, {len(photos.valid)} and {len(photos.confirm)} crops"
+    skipped = f"; {len(photos.unreadable)} unreadable files skipped, named in {photos.report}"
+    return f"{counts} ({crops}){skipped if photos.unreadable else ''}"
+
+
+def _metric_columns(spec: StudySpec) -> list[MetricColumn]:
+    """Returns the metrics of the HParams table: the objective, its own metric, the other validation metrics."""
+    objective = spec.objective
+    first = MetricColumn(OBJECTIVE_TAG, "objective", f"{objective.metric}, {objective.direction}")
+    own, others = METRICS[objective.metric], [metric for metric in VALID_METRICS if metric.key != objective.metric]
+    return [first, *(MetricColumn(metric.key, metric.key, metric.description) for metric in (own, *others))]
+
+
+@contextmanager
+def _stopped_by_signals(driver: Driver) -> Iterator[None]:
+    """Makes Ctrl-C and SIGTERM stop the driver resumably; outside the main thread Python allows no handler."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        driver.stop()
+
+    try:
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _TableWriter:
+    """Writes trials.csv, epochs.csv and summary.json, while the study runs only now and then."""
+
+    def __init__(self, spec: StudySpec, folder: StudyFolder) -> None:
+        self._spec, self._folder = spec, folder
+        self._before = folder.read_summary()
+        self._written = 0.0
+
+    def write_sometimes(self, snapshot: Snapshot) -> None:
+        """Writes if the last time is a while ago."""
+        if time.monotonic() - self._written > TABLES_SECONDS:
+            self.write(snapshot, "running")
+
+    def write(self, snapshot: Snapshot, ending: str) -> None:
+        """Writes all three."""
+        write_table(trials_table(snapshot.records), self._folder.trials_table)
+        write_table(epochs_table(snapshot.records), self._folder.epochs_table)
+        write_summary(self._summary(snapshot, ending), self._folder.summary)
+        self._written = time.monotonic()
+
+    def _summary(self, snapshot: Snapshot, ending: str) -> dict[str, Any]:
+        best = best_record(snapshot.records, self._spec.objective.direction)
+        wall, worker = (snapshot.seconds + self._earlier("wall_seconds"), snapshot.worker_seconds)
+        busy = snapshot.busy_share * worker + self._earlier("busy_seconds")
+        worker += self._earlier("worker_seconds")
+        return {
+            "study": self._spec.name,
+            "ending": ending,
+            "objective": self._spec.objective.model_dump(mode="json"),
+            "trials": {"wanted": snapshot.trials, **count_states(snapshot.records)},
+            "best": best
+            and {
+                "number": best.number,
+                "objective": best.objective,
+                "params": best.params,
+                "metrics": best.metrics,
+                "config": str(self._folder.trial(best.number).config),
+            },
+            "baselines": snapshot.baselines,
+            "wall_seconds": wall,
+            "worker_seconds": worker,
+            "busy_seconds": busy,
+            "busy_share": busy / worker if worker else 0.0,
+            "workers": snapshot.workers,
+            "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+            "versions": versions(),
+        }
+
+    def _earlier(self, key: str) -> float:
+        """Returns what earlier runs of the study have summed up."""
+        return float(self._before.get(key, 0.0))

@@ -1,0 +1,58 @@
+"""A study at one moment, as views, tables and summaries read it. Plain data about records; no Optuna, no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from colorgan.record import TrialRecord
+
+Baselines = dict[str, dict[str, float]]
+FINISHED = ("complete", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A study at one moment.
+
+    Attributes:
+        records: Of all trials so far, by number.
+        running: Numbers of the trials on a worker.
+        trials: How many trials the study wants.
+        workers: How many workers it has.
+        baselines: Metrics of `gray` and `tint`; empty until they are measured.
+        seconds: Since this driver started.
+        worker_seconds: Summed life time of this driver's workers.
+        busy_share: Training and validation's share of `worker_seconds`.
+        finished_here: Trials finished by this driver.
+    """
+
+    records: tuple[TrialRecord, ...]
+    running: tuple[int, ...]
+    trials: int
+    workers: int
+    baselines: Baselines
+    seconds: float
+    worker_seconds: float
+    busy_share: float
+    finished_here: int
+
+    def seconds_left(self) -> float | None:
+        """Returns an estimate from the pace so far; None before a trial has finished."""
+        if not self.finished_here:
+            return None
+        done = sum(record.state in FINISHED for record in self.records)
+        return (self.trials - done) * self.seconds / self.finished_here
+
+
+def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
+    """Returns how many trials are in each state."""
+    states: list[str] = [record.state for record in records]
+    return {state: states.count(state) for state in (*FINISHED, "running", "waiting")}
+
+
+def best_record(records: Sequence[TrialRecord], direction: str) -> TrialRecord | None:
+    """Returns the complete trial with the best objective, the earliest of equals; None without one."""
+    sign = 1.0 if direction == "minimize" else -1.0
+    ranked = [(sign * r.objective, r.number, r) for r in records if r.state == "complete" and r.objective is not None]
+    return min(ranked, default=(0.0, 0, None))[2]

@@ -1,0 +1,173 @@
+"""The searched space: which values a trial has, in Optuna and in TensorBoard's words, and the `TrainConfig` they make.
+
+What one parameter can be is `parameter.py`'s, what is wrong with a space `space_mistakes.py`'s, which sampler
+chooses `methods.py`'s. Optuna's trials come from outside; this room does not import it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from colorgan.config import ConfigError, TrainConfig
+from search.parameter import CategoricalParameter, Domain, Parameter, Scalar, is_number
+
+if TYPE_CHECKING:
+    import optuna
+
+    from search.study import StudySpec
+
+Params = dict[str, Scalar]
+Shown = bool | int | float | str
+
+
+class Space:
+    """The parameters of a checked study over the configuration that its trials share.
+
+    Attributes:
+        parameters: By dotted path, each after those that its `when` and `factor_of` name.
+        base: What a trial keeps where nothing is searched.
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter], base: TrainConfig) -> None:
+        """Orders the parameters.
+
+        Raises:
+            ConfigError: They depend on each other in a circle.
+        """
+        self.parameters: dict[str, Parameter] = _parents_first(parameters)
+        self.base = base
+        self._tree = base.model_dump()
+
+    def suggest(self, trial: optuna.Trial) -> Params:
+        """Returns the trial's parameters, asking Optuna for those that are active, always in the same order."""
+        params: Params = {}
+        for path, parameter in self.parameters.items():
+            if self.active(path, params):
+                params[path] = parameter.suggest(trial, path)
+        return params
+
+    def active(self, path: str, params: Mapping[str, Scalar]) -> bool:
+        """Returns whether a parameter is searched beside the values of those before it."""
+        when = self.parameters[path].when
+        return all(parent in params and params[parent] in values for parent, values in when.items())
+
+    def default_params(self) -> tuple[Params, list[str]]:
+        """Returns the parameters that make `base`, and a note for each that cannot: the nearest allowed is taken."""
+        params, notes = self.complete({}), []
+        for path, value in params.items():
+            wanted = self._default(path)
+            same = math.isclose(value, wanted) if is_number(value) and is_number(wanted) else value == wanted  # type: ignore[arg-type]
+            if not same:
+                notes.append(f"{path}: the default {wanted} lies outside the space; trial 0 takes {value}")
+        return params, notes
+
+    def complete(self, params: Mapping[str, Scalar]) -> Params:
+        """Returns these parameters, as far as they are active, and the defaults nearest for the others."""
+        completed: Params = {}
+        for path, parameter in self.parameters.items():
+            if self.active(path, completed):
+                completed[path] = params[path] if path in params else parameter.nearest(self._default(path))
+        return completed
+
+    def to_config(self, params: Mapping[str, Scalar], *, seed: int) -> TrainConfig:
+        """Returns the configuration of a trial, factors multiplied out.
+
+        Raises:
+            ConfigError: A parameter is not of this space, or the configuration refuses the values together.
+        """
+        if unknown := sorted(set(params) - set(self.parameters)):
+            raise ConfigError(f"{', '.join(unknown)}: not searched in this study")
+        values: dict[str, Any] = {"seed": seed}
+        for path, parameter in self.parameters.items():
+            if path not in params:
+                continue
+            value: Any = params[path]
+            if parameter.factor_of is not None:
+                value = value * values.get(parameter.factor_of, self.base_value(parameter.factor_of))
+                value = round(value) if isinstance(self.base_value(path), int) else value
+            values[path] = value
+        return self.base.with_values(values)
+
+    def hparams(self) -> list[Domain]:
+        """Returns what each parameter can be."""
+        return [parameter.domain(path) for path, parameter in self.parameters.items()]
+
+    def shown(self, params: Mapping[str, Scalar]) -> dict[str, Shown]:
+        """Returns a trial's parameters in the words of `hparams`."""
+        result: dict[str, Shown] = {}
+        for path, value in params.items():
+            parameter = self.parameters[path]
+            text = parameter.shown(value) if isinstance(parameter, CategoricalParameter) else value
+            if text is not None:
+                result[path] = text
+        return result
+
+    def grid(self) -> dict[str, list[Scalar]]:
+        """Returns all values of each parameter; the study is checked to have finitely many for a grid."""
+        return {path: parameter.values() for path, parameter in self.parameters.items()}
+
+    def combinations(self) -> int:
+        """Returns how many different parameters a trial can have; all must have a count."""
+        parents = sorted({parent for parameter in self.parameters.values() for parent in parameter.when})
+        seen, total = set(), 0
+        for values in itertools.product(*(self.parameters[parent].values() for parent in parents)):
+            params = self._active_of(dict(zip(parents, values, strict=True)))
+            if (key := tuple(params.items())) not in seen:
+                seen.add(key)
+                free = [p for path, p in self.parameters.items() if path not in parents and self.active(path, params)]
+                total += math.prod(parameter.count() or 0 for parameter in free)
+        return total
+
+    def limit(self, study: StudySpec) -> int | None:
+        """Returns the number of trials after which the study's sampler would only repeat itself; None: never."""
+        match study.search.sampler.name:
+            case "grid":  # which does not know that it has seen the default
+                return self.combinations() + study.search.start_with_default
+            case "brute_force":
+                return self.combinations()
+        return None
+
+    def base_value(self, path: str) -> Any:
+        """Returns the field of `base` at a dotted path.
+
+        Raises:
+            KeyError: There is none.
+        """
+        node: Any = self._tree
+        for name in path.split("."):
+            node = node[name]
+        return node
+
+    def _default(self, path: str) -> Any:
+        """Returns the parameter that makes the base's value."""
+        value, target = self.base_value(path), self.parameters[path].factor_of
+        if target is None:
+            return value
+        other = self.base_value(target)
+        return value / other if is_number(value) and is_number(other) and other else 1.0
+
+    def _active_of(self, params: Params) -> Params:
+        result: Params = {}
+        for path in self.parameters:
+            if path in params and self.active(path, result):
+                result[path] = params[path]
+        return result
+
+
+def _parents_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    ordered: dict[str, Parameter] = {}
+    waiting = dict(parameters)
+    while waiting:
+        ready = [path for path in waiting if not any(parent in waiting for parent in parents(waiting[path]))]
+        if not ready:
+            raise ConfigError(f"{', '.join(waiting)}: depend on each other in a circle, so none can come first")
+        ordered[ready[0]] = waiting.pop(ready[0])
+    return ordered
+
+
+def parents(parameter: Parameter) -> list[str]:
+    """Returns the paths whose values a parameter's own meaning needs."""
+    return [*parameter.when, *([parameter.factor_of] if parameter.factor_of is not None else [])]

@@ -1,0 +1,214 @@
+"""A study file: YAML -> `StudySpec`, with all mistakes of the file at once, each with file, line and key.
+
+    name: quickstart              # letters, digits, ., _ and -; the study's folder in results/
+    train:                        # a TrainConfig (colorgan/config.py): what all trials share; the rest are defaults
+      data: {photos: sample, size: 64}
+      schedule: {epochs: 8, steps_per_epoch: 75}
+    space:                        # dotted path into train -> what is searched (search/parameter.py)
+      optimizer.generator_learning_rate: {type: float, low: 1.0e-4, high: 5.0e-3, log: true}
+      optimizer.discriminator_learning_rate:
+        {type: categorical, choices: [1.0, 0.1], factor_of: optimizer.generator_learning_rate}
+      generator.normalization: {type: categorical, choices: [batch, none]}
+      generator.dropout: {type: float, low: 0.0, high: 0.5, when: {generator.normalization: batch}}
+    objective:                    # a metric of colorgan/epoch.py, the mean of the last smooth_epochs validations
+      {metric: valid/delta_e, direction: minimize, smooth_epochs: 3}
+    search:                       # sampler and pruner: search/method.py; the rest: `Search`
+      {trials: 16, sampler: {name: tpe}, pruner: {name: median, warmup_epochs: 3}, seed: 0, workers: auto}
+
+Only `name` and `space` must be there. What may not be searched, and why: `FIXED` in search/space_mistakes.py.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from colorgan.config import Part, TrainConfig
+from colorgan.errors import BadInputError
+from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
+from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
+from search.method import FINITE_SAMPLERS
+from search.parameter import Parameter
+from search.settings import MAY_CHANGE, Search
+from search.settings import Objective as Objective  # search.study is where others look for it
+from search.space import Space
+from search.space_mistakes import finite_mistakes, space_mistakes
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_COMBINATIONS = 100_000  # of a grid, which Optuna holds in memory
+HARMLESS_SPACE = {"losses.l1_weight": {"type": "categorical", "choices": [100.0]}}  # stands in for an unreadable one
+
+
+class StudyError(BadInputError):
+    """A study that cannot be run; one line per mistake, `file:line: dotted.key: what is wrong and what is allowed`."""
+
+
+def _safe_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"must be a file name of 1 to 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit; "
+            f"received {shown(name)}"
+        )
+    return name
+
+
+class _Unread(NamedTuple):
+    """What of a study could not be read, so that its harmless stand-ins are not judged."""
+
+    train: bool = False
+    parameters: frozenset[str] = frozenset()
+
+
+class StudySpec(Part):
+    """A whole study, checked."""
+
+    name: Annotated[str, AfterValidator(_safe_name)]
+    train: TrainConfig = TrainConfig()
+    space: Annotated[dict[str, Parameter], Field(min_length=1)]
+    objective: Objective = Field(default_factory=lambda: Objective.model_validate({}))
+    search: Search = Field(default_factory=Search)
+
+    @model_validator(mode="after")
+    def _fit_together(self, info: ValidationInfo) -> Self:
+        unread: _Unread = info.context or _Unread()
+        base = None if unread.train else self.train
+        mistakes = [Mistake(("space", *m.keys), m.message) for m in space_mistakes(self.space, base, unread.parameters)]
+        mistakes += self._epoch_mistakes() if base else []
+        mistakes += [] if mistakes else self._finite_mistakes()
+        if mistakes:
+            raise MistakesError(mistakes)
+        return self
+
+    def _epoch_mistakes(self) -> list[Mistake]:
+        epochs, mistakes = self.train.schedule.epochs, []
+        if self.objective.smooth_epochs > epochs:
+            message = (
+                f"{self.objective.smooth_epochs} is more than the {epochs} epochs of a trial (train.schedule.epochs)"
+            )
+            mistakes.append(Mistake(("objective", "smooth_epochs"), message))
+        first = self.search.pruner.first_epoch
+        if first > max(1, epochs - 1):
+            message = (
+                f"could stop a trial after epoch {first} at the earliest, but a trial has {epochs}: it would never"
+            )
+            mistakes.append(
+                Mistake(("search", "pruner"), f"{message} prune. Lower its warm-up, or use the pruner none")
+            )
+        return mistakes
+
+    def _finite_mistakes(self) -> list[Mistake]:
+        sampler = self.search.sampler.name
+        if sampler not in FINITE_SAMPLERS:
+            return []
+        found = finite_mistakes(self.space, sampler, FINITE_SAMPLERS[sampler])
+        mistakes = [Mistake(("space", *m.keys), m.message) for m in found]
+        if (
+            not mistakes
+            and sampler == "grid"
+            and (count := Space(self.space, self.train).combinations()) > MAX_COMBINATIONS
+        ):
+            message = f"{count} combinations are too many for a grid (at most {MAX_COMBINATIONS}): use larger steps"
+            mistakes.append(Mistake(("space",), message))
+        return mistakes
+
+    def with_overrides(
+        self, *, data: str | None = None, trials: int | None = None, workers: Literal["auto"] | int | None = None
+    ) -> StudySpec:
+        """Returns the study with what a command line says: another folder of photos, number of trials or workers.
+
+        Raises:
+            StudyError: A value that is not allowed.
+        """
+        tree = self.model_dump()
+        if data is not None:
+            tree["train"]["data"]["photos"] = data
+        tree["search"] |= {k: v for k, v in (("trials", trials), ("workers", workers)) if v is not None}
+        try:
+            return StudySpec.model_validate(tree)
+        except ValidationError as error:
+            raise StudyError("\n".join(listed(explain(error, StudySpec)))) from None
+
+    def to_yaml(self) -> str:
+        """Returns the study as YAML with every default written out; `read_study` reads it back equal."""
+        return write_yaml(self.model_dump(mode="json"))
+
+    def same_question(self, wanted: StudySpec) -> list[str]:
+        """Returns what keeps a wanted study from continuing this recorded one, as `key (here, now there)`.
+
+        Trials, workers and limits may change (`MAY_CHANGE`); what a trial is and how it is chosen may not.
+        """
+        here, there = (_flat(study.model_dump(mode="json")) for study in (self, wanted))
+        return [
+            f"{key} ({shown(here.get(key))}, now {shown(there.get(key))})"
+            for key in {**here, **there}
+            if here.get(key) != there.get(key) and key.removeprefix("search.") not in MAY_CHANGE
+        ]
+
+
+def read_study(
+    path: Path | str,
+    *,
+    data: str | None = None,
+    trials: int | None = None,
+    workers: Literal["auto"] | int | None = None,
+) -> StudySpec:
+    """Reads a study file, and changes in it what is given here (see `StudySpec.with_overrides`).
+
+    Raises:
+        StudyError: All mistakes of the file.
+    """
+    try:
+        file = read_yaml(Path(path))
+    except YamlError as error:
+        raise StudyError(str(error)) from None
+    study = _validate(file.value)
+    if isinstance(study, list):
+        study.sort(key=lambda mistake: file.line(mistake.keys))
+        raise StudyError("\n".join(listed(study, file.where)))
+    return study.with_overrides(data=data, trials=trials, workers=workers)
+
+
+def _validate(tree: Any) -> StudySpec | list[Mistake]:
+    """Returns the study, or all its mistakes: those of single keys, then those of what is left together."""
+    try:
+        return StudySpec.model_validate(tree)
+    except ValidationError as error:
+        mistakes = explain(error, StudySpec)
+    if isinstance(tree, dict):
+        try:
+            StudySpec.model_validate(_mend(copy.deepcopy(tree), mistakes), context=_unread(mistakes))
+        except ValidationError as error:
+            mistakes += [mistake for mistake in explain(error, StudySpec) if mistake not in mistakes]
+    return mistakes
+
+
+def _unread(mistakes: list[Mistake]) -> _Unread:
+    sections = [mistake.keys for mistake in mistakes]
+    return _Unread(
+        train=any(keys[:1] == ("train",) for keys in sections),
+        parameters=frozenset(str(keys[1]) for keys in sections if keys[:1] == ("space",) and len(keys) > 1),
+    )
+
+
+def _mend(tree: dict[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:
+    """Takes what has mistakes out of a tree and puts harmless things where something must be."""
+    for keys, _ in mistakes:
+        section = tree.get(str(keys[0])) if keys else None
+        if len(keys) > 1 and isinstance(section, dict) and keys[0] in ("space", "search"):
+            section.pop(keys[1], None)
+        elif keys:
+            tree.pop(str(keys[0]), None)
+    if not tree.get("space"):
+        tree["space"] = HARMLESS_SPACE
+    return {"name": "unnamed", **tree}
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,93 @@
+"""Trials as pandas tables, and a study's outcome as `summary.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from colorgan.record import TrialRecord
+
+VERSIONS_OF = ("colorgan", "tensorflow", "tensorflow-cpu", "keras", "optuna", "tensorboard", "numpy", "pandas")
+
+
+def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Returns one row a trial, by number: state, reason, objective, last metrics, `params/...`, seconds and so on."""
+    rows = [
+        {
+            "number": record.number,
+            "state": record.state,
+            "reason": record.reason,
+            "objective": record.objective,
+            **{f"params/{path}": value for path, value in record.params.items()},
+            **record.metrics,
+            "epochs": len(record.epochs),
+            "seconds": record.seconds,
+            "training_seconds": record.training_seconds,
+            "setup_seconds": record.setup_seconds,
+            "built": record.built,
+            "retries": record.retries,
+            "parameters": record.parameters,
+            "seed": record.seed,
+            "worker": record.worker,
+        }
+        for record in records
+    ]
+    return _grouped(pd.DataFrame(rows), ["number", "state", "reason", "objective"])
+
+
+def epochs_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Returns one row a trial and epoch: objective, metrics and seconds."""
+    rows = [
+        {
+            "number": record.number,
+            "epoch": epoch.epoch,
+            "step": epoch.step,
+            "objective": epoch.objective,
+            **epoch.metrics,
+            "train_seconds": epoch.train_seconds,
+            "valid_seconds": epoch.valid_seconds,
+        }
+        for record in records
+        for epoch in record.epochs
+    ]
+    return _grouped(pd.DataFrame(rows), ["number", "epoch", "step", "objective"])
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Writes a table as CSV, atomically; numbers keep all their digits."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    table.to_csv(temporary, index=False)
+    temporary.replace(path)
+
+
+def write_summary(summary: dict[str, Any], path: Path) -> None:
+    """Writes `summary.json`, atomically."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that shape a result."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _grouped(table: pd.DataFrame, first: list[str]) -> pd.DataFrame:
+    """Orders the columns: the named ones, searched parameters, validation, training, the rest."""
+    kinds = ("params/", "valid/", "train/")
+    grouped = [column for kind in kinds for column in table.columns if column.startswith(kind)]
+    rest = [column for column in table.columns if column not in (*first, *grouped)]
+    return table[[column for column in first if column in table.columns] + grouped + rest]

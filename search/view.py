@@ -1,0 +1,196 @@
+"""What a person sees of a study in the terminal: a live view, or plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from colorgan.record import TrialRecord
+from search.snapshot import Baselines, Snapshot, best_record, count_states
+from search.study import StudySpec
+
+PLAIN_SECONDS = 15.0  # between two lines of progress without a terminal
+LIVE_SECONDS = 0.5
+
+
+class View(Protocol):
+    """Shows a study while it runs."""
+
+    def packing(self, done: int, total: int) -> None:
+        """The photos are being packed."""
+
+    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
+        """The study begins."""
+
+    def say(self, line: str) -> None:
+        """Something happened."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """The study as it stands; called a few times a second."""
+
+    def end(self) -> None:
+        """The study is over or was interrupted."""
+
+
+class QuietView:
+    """Shows nothing."""
+
+    def packing(self, done: int, total: int) -> None:
+        """Shows nothing."""
+
+    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
+        """Shows nothing."""
+
+    def say(self, line: str) -> None:
+        """Shows nothing."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Shows nothing."""
+
+    def end(self) -> None:
+        """Shows nothing."""
+
+
+class TerminalView:
+    """A live table in a terminal; without one, a line for each event and now and then one of progress."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._live: Live | None = None
+        self._packing: Progress | None = None
+        self._shown = 0.0
+        self._spec: StudySpec | None = None
+
+    def packing(self, done: int, total: int) -> None:
+        """Shows a bar while photos are packed."""
+        if self._packing is None:
+            columns = (TextColumn("packing photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._packing = Progress(*columns, console=self._console, transient=True)
+            self._packing.add_task("packing", total=total)
+            self._packing.start()
+        self._packing.update(self._packing.task_ids[0], completed=done, total=total)
+
+    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
+        """Says what will be done and where to watch it."""
+        if self._packing is not None:
+            self._packing.stop()
+        self._spec = spec
+        self._console.print(
+            f"study [bold]{spec.name}[/]: {spec.search.trials} trials, results in {folder}", soft_wrap=True
+        )
+        self._console.print(f"photos: {photos}", soft_wrap=True)
+        self._console.print(f"watch: make tensorboard STUDY={folder}   stop: Ctrl-C (resumable)", soft_wrap=True)
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=2, transient=True)
+            self._live.start()
+
+    def say(self, line: str) -> None:
+        """Prints a line."""
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {line}"), soft_wrap=True)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Refreshes the live view, or prints a line of progress every quarter minute."""
+        now, every = time.monotonic(), LIVE_SECONDS if self._live else PLAIN_SECONDS
+        if self._spec is None or now - self._shown < every:
+            return
+        self._shown = now
+        if self._live:
+            self._live.update(_panel(self._spec, snapshot))
+        else:
+            self.say(_progress_line(self._spec, snapshot))
+
+    def end(self) -> None:
+        """Takes the live view away."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+
+def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Baselines) -> Table:
+    """Returns the best trial beside the default configuration and both baselines: objective, metrics, parameters."""
+    best = best_record(records, spec.objective.direction)
+    default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
+    table = Table(title=f"{spec.name}: {spec.objective.metric}, {spec.objective.direction}", title_justify="left")
+    table.add_column("")
+    columns: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+    if best:
+        columns.append((f"best: trial {best.number}", {"objective": best.objective, **best.metrics}, best.params))
+    if default and default is not best:
+        columns.append(("default: trial 0", {"objective": default.objective, **default.metrics}, default.params))
+    for name, metrics in baselines.items():
+        columns.append((name, {"objective": metrics.get(spec.objective.metric), **metrics}, {}))
+    for name, _, _ in columns:
+        table.add_column(name, justify="right")
+    keys = ["objective", *(key for _, metrics, _ in columns[:1] for key in metrics if key.startswith("valid/"))]
+    for key in keys:
+        table.add_row(key, *(_number(metrics.get(key)) for _, metrics, _ in columns), end_section=key == keys[-1])
+    for path in best.params if best else ():
+        table.add_row(path, *(_number(params.get(path)) for _, _, params in columns))
+    return table
+
+
+def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any]) -> list[str]:
+    """Returns what a person wants to know beside the table: how the study went, where all is, what to type next."""
+    counts = summary.get("trials", {})
+    states = ", ".join(f"{counts[state]} {state}" for state in counts if state != "wanted" and counts[state])
+    lines = [f"{states or 'no trials yet'} of {counts.get('wanted', spec.search.trials)} wanted"]
+    if summary.get("worker_seconds"):
+        lines.append(
+            f"{_duration(summary['wall_seconds'])} on {summary['workers']} workers, "
+            f"{summary['busy_share']:.1%} of their time spent training and validating"
+        )
+    lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
+    if best := summary.get("best"):
+        lines.append(f"train the best on: python -m colorgan train {best['config']}")
+    lines.append(f"compare in TensorBoard: make tensorboard STUDY={folder}")
+    return lines
+
+
+def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:
+    table = Table("trial", "worker", "epoch", spec.objective.metric, "seconds", "parameters", title_justify="left")
+    for record in (r for r in snapshot.records if r.number in snapshot.running):
+        epochs = f"{len(record.epochs)}/{spec.train.schedule.epochs}"
+        params = ", ".join(f"{path.rpartition('.')[2]}={_number(value)}" for path, value in record.params.items())
+        seconds = time.time() - record.started if record.started else 0.0
+        table.add_row(
+            str(record.number), str(record.worker), epochs, _number(record.objective), f"{seconds:.0f}", params
+        )
+    return Group(table, Text(_progress_line(spec, snapshot)))
+
+
+def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
+    counts = count_states(snapshot.records)
+    done = counts["complete"] + counts["pruned"] + counts["failed"]
+    shown = [f"{done}/{snapshot.trials} trials"]
+    shown += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
+    if best := best_record(snapshot.records, spec.objective.direction):
+        shown.append(f"best {_number(best.objective)} (trial {best.number})")
+    for name, metrics in snapshot.baselines.items():
+        shown.append(f"{name} {_number(metrics.get(spec.objective.metric))}")
+    shown.append(f"training {snapshot.busy_share:.0%} of worker time")
+    if (left := snapshot.seconds_left()) is not None:
+        shown.append(f"about {_duration(left)} left")
+    return ", ".join(shown)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _number(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool() | str() | int():
+            return str(value)
+    return f"{value:.4g}"
