@@ -86,7 +86,7 @@ class Checkpoint:
             CheckpointError: There is none, it is damaged, or another version wrote it.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             meta = json.loads(arrays.pop(_META).tobytes())
             if meta["format"] != FORMAT:

@@ -7,11 +7,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from colorgan.errors import BadInputError
+
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
 SAMPLE_FOLDER = Path(__file__).parent / "sample_photos"
 
 
-class PhotosError(ValueError):
+class PhotosError(BadInputError):
     """Photos that cannot be used; the message names the folder or file, what is wrong, and what to do."""
 
 

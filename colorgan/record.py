@@ -92,8 +92,13 @@ class TrialRecord(Part):
 
 def write_record(path: Path, record: TrialRecord) -> None:
     """Writes a record in place of an older one, atomically."""
+    write_whole(path, record.model_dump_json(indent=1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file in place of an older one; a reader, or a crash, meets one of the two and never a torn one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(record.model_dump_json(indent=1), encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from colorgan.blocks import initialize
@@ -57,8 +58,8 @@ class Trainer:
         self._train_step = TrainStep(config, self.generator, self.discriminator, self._average)
         self.validator = validator or Validator(batch_size=config.validation.batch_size, precision=config.precision)
         self._predict = compiled(self._colour, config.precision)
-        self.photos = photos
-        self._warm_up(config)
+        self.reset(config, photos=photos)
+        self._warm_up()
         self.reset(config)
 
     @property
@@ -120,7 +121,7 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint; allowed wherever `epochs` or `pauses` has yielded."""
-        arrays = {name: np.asarray(variable) for name, variable in self._variables().items()}
+        arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
         Checkpoint(
             self.config,
             self.step,
@@ -149,14 +150,11 @@ class Trainer:
         self.step, self.epoch, self.history = checkpoint.step, checkpoint.epoch, list(checkpoint.history)
         self._loss_sums, self._train_seconds = np.array(checkpoint.loss_sums), checkpoint.train_seconds
 
-    def _warm_up(self, config: TrainConfig) -> None:
-        """Traces and compiles all graphs on black photos, so that no run's first epoch pays for it."""
-        self.config = config
-        for count, use in (
-            (config.schedule.batch_size, lambda photos: self._train_step(photos, self._knobs(0))),
-            (config.validation.batch_size, lambda photos: self.validator.measure(photos, self._predict)),
-        ):
-            use(np.zeros((count, config.data.size, config.data.size, 3), dtype=np.uint8))
+    def _warm_up(self) -> None:
+        """Traces and compiles all graphs, so that no run's first epoch pays for it."""
+        self._train_step(self._batch(0), self._knobs(0))
+        self.validator.measure(self.photos.valid[:1], self._predict)
+        self.validator.examples(self.photos.valid[:1], self._predict, count=1)
 
     def _variables(self) -> dict[str, keras.Variable]:
         groups: dict[str, list[keras.Variable]] = {
@@ -168,9 +166,9 @@ class Trainer:
         return {f"{group}/{i}/{v.name}": v for group, vs in groups.items() for i, v in enumerate(vs)}
 
     def _train_until(self, end: int) -> None:
-        """Trains for about `PAUSE_SECONDS`, at most to step `end`, and adds up the losses."""
+        """Trains for about `PAUSE_SECONDS`, at least one step and at most to step `end`, and adds up the losses."""
         started, first, losses = time.perf_counter(), self.step, []
-        while self.step < end and time.perf_counter() - started < PAUSE_SECONDS:
+        while self.step < end and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
             losses.append(self._train_step(self._batch(self.step), self._knobs(self.step)))
             self.step += 1
         values = np.array([np.asarray(loss) for loss in losses], dtype=np.float64)

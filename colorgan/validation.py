@@ -22,7 +22,7 @@ class Validator:
 
     def __init__(self, *, batch_size: int, precision: PrecisionConfig) -> None:
         self._batch_size = batch_size
-        self._compiled = compiled(_measure, precision)
+        self._measure, self._paint = compiled(_measure, precision), compiled(_paint, precision)
 
     def measure(self, photos: NDArray[np.uint8], predict: Predict) -> dict[str, float]:
         """Returns the validation metrics, as means over all photos, each photo counted once.
@@ -33,8 +33,7 @@ class Validator:
         """
         found: dict[str, list[NDArray[np.float32]]] = {}
         for batch, count in self._batches(photos):
-            metrics, _, _ = self._compiled(batch, predict(batch))
-            for key, values in metrics.items():
+            for key, values in self._measure(batch, predict(batch)).items():
                 found.setdefault(key, []).append(np.asarray(values)[:count])
         return average_metrics({key: np.concatenate(values) for key, values in found.items()})
 
@@ -43,8 +42,8 @@ class Validator:
         chosen = photos[np.linspace(0, len(photos) - 1, min(count, len(photos))).astype(int)]
         sheets = []
         for batch, valid in self._batches(chosen):
-            _, gray, generated = self._compiled(batch, predict(batch))
-            sheets.append(np.concatenate([np.asarray(gray), batch, np.asarray(generated)], axis=2)[:valid])
+            gray, generated = (np.asarray(painted) for painted in self._paint(batch, predict(batch)))
+            sheets.append(np.concatenate([gray, batch, generated], axis=2)[:valid])
         return np.concatenate(sheets)
 
     def baselines(self, train: NDArray[np.uint8], valid: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
@@ -64,11 +63,15 @@ class Validator:
             yield np.concatenate([batch, filler]), len(batch)
 
 
-def _measure(photos: Any, generated: Any) -> tuple[dict[str, Any], Any, Any]:
-    """Returns the metrics per photo, and the gray and the generated photos as uint8 sRGB."""
+def _measure(photos: Any, generated: Any) -> dict[str, Any]:
     lightness, real = split_photo(photos)
-    gray = join_photo(lightness, ops.zeros_like(real))
-    return measure_photos(lightness, real, generated), _to_bytes(gray), _to_bytes(join_photo(lightness, generated))
+    return measure_photos(lightness, real, generated)
+
+
+def _paint(photos: Any, generated: Any) -> tuple[Any, Any]:
+    """Returns the photos in gray and in the generated colours, uint8 sRGB."""
+    lightness, real = split_photo(photos)
+    return _to_bytes(join_photo(lightness, ops.zeros_like(real))), _to_bytes(join_photo(lightness, generated))
 
 
 def _to_bytes(rgb: Any) -> Any:

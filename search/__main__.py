@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,10 +43,11 @@ def run(
         _show(result.folder)
     ending = result.summary.get("ending")
     if ending == "interrupted":
-        typer.echo(f"interrupted; to go on: {_same_command()}", err=True)
+        typer.echo("interrupted and saved; the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED)
     if ending == "too many failures" or result.best_config is None:
-        typer.echo(f"no trial was completed; the reasons are in {result.folder / 'trials.csv'}", err=True)
+        what = "too many trials failed in a row" if ending == "too many failures" else "no trial was completed"
+        typer.echo(f"{what}; the reasons are in {result.folder / 'trials.csv'}", err=True)
         raise typer.Exit(FAILED)
 
 
@@ -101,12 +101,6 @@ def _show(folder: Path) -> None:
     console.print(summary_table(result.spec, result.records, result.summary.get("baselines", {})))
     for line in summary_lines(result.spec, result.folder, result.summary):
         console.print(line, soft_wrap=True, markup=False)
-
-
-def _same_command() -> str:
-    import shlex
-
-    return shlex.join(["python", "-m", "search", *sys.argv[1:]])
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import optuna
 from optuna.trial import TrialState
 
 from colorgan.config import ConfigError
+from colorgan.epoch import EpochResult
 from colorgan.record import Outcome, RecordError, TrialRecord, read_record
 from search.engines import Engine
 from search.events import Session
@@ -22,7 +23,7 @@ from search.live_trial import LiveTrial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.snapshot import FINISHED, Baselines, Snapshot
 from search.space import Space
-from search.storage import StudyFolder
+from search.storage import StudyFolder, TrialFolder
 from search.study import StudySpec
 
 POLL_SECONDS = 0.2
@@ -62,7 +63,8 @@ class Driver:
         self._started = time.monotonic()
         self._trained_before = sum(record.training_seconds for record in self._records.values())
         self._wanted = min(spec.search.trials, self._space.limit(spec) or spec.search.trials)
-        self._asked, self._failures_in_a_row, self._finished_here, self._exhausted = 0, 0, 0, False
+        self._asked, self._failures_in_a_row, self._finished_here = 0, 0, 0
+        self._stops_wanted, self._stops_done = 0, 0
         self._ending: Ending = "finished"
         self._stop_deadline: float | None = None
         self.baselines: Baselines = study.user_attrs.get("baselines", {})
@@ -71,29 +73,25 @@ class Driver:
         """Runs the study until it has its trials, is told to stop, or cannot go on."""
         self._take_over()
         while True:
+            self._check_limits()
             if not self._stopping:
                 self._hand_out()
-            if not self._running and (self._stopping or not self._more()):
-                break
-            if self._stop_deadline is not None and time.monotonic() > self._stop_deadline:
+            if self._over():
                 break
             for event in self._engine.wait(POLL_SECONDS):
                 self._hear(event)
-            self._check_limits()
             self._show(self.snapshot())
         for live in [*self._running.values(), *self._waiting]:
             live.leave("left for the next run of the study")
             self._keep(live)
         return self._ending
 
-    def stop(self, ending: Ending = "interrupted") -> None:
-        """Hands out no more and asks the running trials to save; called again it does not wait for them."""
-        if self._stopping:
-            self._stop_deadline = time.monotonic()
-            return
-        self._ending, self._stop_deadline = ending, time.monotonic() + STOP_SECONDS
-        for number in self._running:
-            self._engine.stop(number, save=True)
+    def stop(self) -> None:
+        """Lets the study hand out no more and its running trials save; called again it does not wait for them.
+
+        It is only noted here, so a signal's handler may call it at any moment.
+        """
+        self._stops_wanted += 1
 
     def snapshot(self) -> Snapshot:
         """Returns the study as it stands."""
@@ -116,6 +114,20 @@ class Driver:
     def _stopping(self) -> bool:
         return self._stop_deadline is not None
 
+    def _stop(self, ending: Ending) -> None:
+        if self._stopping:
+            self._stop_deadline = time.monotonic()
+            return
+        self._ending, self._stop_deadline = ending, time.monotonic() + STOP_SECONDS
+        for number in self._running:
+            self._engine.stop(number, save=True)
+
+    def _over(self) -> bool:
+        """Returns whether there is nothing to wait for any more."""
+        if self._stop_deadline is not None and time.monotonic() >= self._stop_deadline:
+            return True
+        return not self._running and (self._stopping or not self._more())
+
     def _live(self) -> list[LiveTrial]:
         return [*self._running.values(), *self._waiting]
 
@@ -134,12 +146,12 @@ class Driver:
 
     def _more(self) -> bool:
         """Returns whether there are or will be trials to hand out."""
-        return bool(self._waiting) or (self._asked < self._wanted and not self._exhausted)
+        return bool(self._waiting) or self._asked < self._wanted
 
     def _hand_out(self) -> None:
         """Gives idle workers trials, each preferably one whose architecture it holds."""
         idle = list(self._engine.idle())
-        while len(self._waiting) < len(idle) and self._asked < self._wanted and not self._exhausted:
+        while len(self._waiting) < len(idle) and self._asked < self._wanted:
             self._asked += 1
             self._queue(self._study.ask())
             if self._stopping:
@@ -163,14 +175,12 @@ class Driver:
         self._engine.dispatch(worker, job)
 
     def _queue(self, trial: optuna.Trial) -> None:
-        """Makes a new or left trial ready to be handed out, or lets it fail where no configuration comes of it."""
+        """Makes a new or left trial ready to be handed out, or ends it where nothing is to be trained."""
         params, seed = self._space.suggest(trial), self._spec.train.seed + trial.number
         files = self._folder.trial(trial.number)
-        try:
-            record = read_record(files.record)
-        except RecordError:
+        record = _left_record(files) or TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
+        if (record.params, record.seed) != (params, seed):  # of another study that had these results
             record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
-        files.path.mkdir(parents=True, exist_ok=True)
         session = Session(
             self._folder.tensorboard / f"trial-{trial.number:04d}",
             hparams=self._space.shown(params),
@@ -183,10 +193,13 @@ class Driver:
             refused = str(error)
         live = LiveTrial(trial, config, record, files, session, self._spec.objective)
         live.prepare()
-        if refused:
-            self._finish(live, "failed", f"the configuration is refused: {refused}")
-        else:
-            self._waiting.append(live)
+        match record.state:
+            case "complete" | "pruned" | "failed" as outcome:  # a driver was killed just before it told Optuna
+                self._finish(live, outcome, record.reason)
+            case _ if refused:
+                self._finish(live, "failed", f"the configuration is refused: {refused}")
+            case _:
+                self._waiting.append(live)
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -204,17 +217,18 @@ class Driver:
                         note=event.note,
                     )
                     for result in event.history:
-                        live.take(result)
+                        self._take(live, result)
             case EpochDone(number, result):
-                live = self._running.get(number)
-                if live and live.decision is None:
-                    live.take(result)
-                    self._prune(live)
+                if live := self._running.get(number):
+                    self._take(live, result)
             case TrialEnded(number):
                 if live := self._running.pop(number, None):
                     self._ended(live, event)
 
-    def _prune(self, live: LiveTrial) -> None:
+    def _take(self, live: LiveTrial, result: EpochResult) -> None:
+        if live.decision is not None:
+            return
+        live.take(result)
         if live.should_prune():
             live.decision = ("pruned", f"by the pruner after epoch {live.record.epochs[-1].epoch}")
             self._engine.stop(live.number, save=False)
@@ -246,9 +260,8 @@ class Driver:
                 self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}")
 
     def _finish(self, live: LiveTrial, state: Outcome, reason: str, traceback: str = "") -> None:
-        more = live.finish(state, reason, traceback)
+        live.finish(state, reason, traceback)
         self._finished_here += 1
-        self._exhausted = self._exhausted or not more
         self._keep(live)
         self._thin_out_checkpoints()
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
@@ -257,7 +270,7 @@ class Driver:
         self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
         if self._failures_in_a_row >= self._spec.search.max_consecutive_failures and not self._stopping:
             self._say(f"stopping: {self._failures_in_a_row} trials failed in a row; the last: {live.record.reason}")
-            self.stop("too many failures")
+            self._stop("too many failures")
 
     def _keep(self, live: LiveTrial) -> None:
         self._records[live.number] = live.record
@@ -277,7 +290,10 @@ class Driver:
                 self._folder.trial(record.number).checkpoint.unlink(missing_ok=True)
 
     def _check_limits(self) -> None:
-        """Ends what has run for too long."""
+        """Ends what has run for too long, and all when `stop` was called."""
+        while self._stops_done < self._stops_wanted:
+            self._stops_done += 1
+            self._stop("interrupted")
         limits = self._spec.search
         for live in self._running.values():
             limit = limits.trial_timeout_seconds
@@ -287,4 +303,11 @@ class Driver:
         limit = limits.study_timeout_seconds
         if limit and not self._stopping and time.monotonic() - self._started > limit:
             self._say(f"stopping: study_timeout_seconds {limit:g} is over")
-            self.stop("time limit")
+            self._stop("time limit")
+
+
+def _left_record(files: TrialFolder) -> TrialRecord | None:
+    try:
+        return read_record(files.record)
+    except RecordError:
+        return None

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
-from colorgan.record import EpochRecord, Outcome, TrialRecord, Value, write_record
+from colorgan.record import EpochRecord, Outcome, TrialRecord, Value, write_record, write_whole
 from search.events import OBJECTIVE_TAG, Session
 from search.storage import TrialFolder
 from search.study import Objective
@@ -57,14 +57,16 @@ class LiveTrial:
     def prepare(self) -> None:
         """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""
         self.files.path.mkdir(parents=True, exist_ok=True)
-        self.files.config.write_text(self.config.to_yaml(), encoding="utf-8")
-        self._reported = set(self.trial.study.trials[self.number].intermediate_values)
+        write_whole(self.files.config, self.config.to_yaml())
+        self._reported = set(self.trial.study.get_trials(deepcopy=False)[self.number].intermediate_values)
         for epoch in self.record.epochs:
             self._report(epoch)
         self._update()
 
     def begin(self, worker: int) -> None:
-        """Notes that a worker has it now."""
+        """Notes that a worker has it now; what one killed while it saved has left is removed."""
+        for torn in self.files.path.glob(f".{self.files.checkpoint.name}.*"):
+            torn.unlink(missing_ok=True)
         self.dispatched = time.monotonic()
         self._update(state="running", worker=worker, started=self.record.started or time.time())
         self.log(f"dispatched to worker {worker}")
@@ -111,24 +113,16 @@ class LiveTrial:
         self._update(retries=self.record.retries + 1)
         self.leave(reason)
 
-    def finish(self, state: Outcome, reason: str, traceback: str = "") -> bool:
-        """Ends it everywhere.
-
-        Returns:
-            Whether the sampler has more to suggest; some know when they are exhausted.
-        """
-        if state == "complete" and self.record.objective is None:
-            state, reason = "failed", f"{self.objective.metric} was not finite"
+    def finish(self, state: Outcome, reason: str, traceback: str = "") -> None:
+        """Ends it everywhere; without a finite objective at its end it has failed."""
+        if state == "complete" and (not self.record.epochs or self.record.epochs[-1].objective is None):
+            state, reason = "failed", f"{self.objective.metric} was not finite at the end"
         self._update(state=state, reason=reason, seconds=self.record.seconds + self.attempt_seconds)
         self.log(f"{state}{': ' if reason else ''}{reason}\n{traceback}".rstrip())
         self.session.end(state, reason=reason, step=self._last_step(), objective=self.record.objective)
         self._note({"metrics": self.record.metrics, **({"reason": reason} if reason else {})})
         value = self.record.objective if state == "complete" else None
-        try:
-            self.trial.study.tell(self.trial, value, state=OPTUNA_STATES[state])
-        except RuntimeError:  # a grid's or brute force's last trial asks `Study.optimize` to stop, which we do not run
-            return False
-        return True
+        self.trial.study.tell(self.trial, value, state=OPTUNA_STATES[state])
 
     def log(self, text: str) -> None:
         """Appends to the trial's log."""

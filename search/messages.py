@@ -117,7 +117,7 @@ class WorkerLost:
 
     Attributes:
         number: The trial it had, if any.
-        reason: How it ended, and the last lines it wrote.
+        reason: How it ended.
         expected: Whether the engine or the driver ended it on purpose.
     """
 

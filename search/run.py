@@ -18,7 +18,7 @@ import pandas as pd
 from colorgan.config import TrainConfig, load_config
 from colorgan.epoch import METRICS, VALID_METRICS
 from colorgan.photos import Photos, open_photos
-from colorgan.record import TrialRecord
+from colorgan.record import TrialRecord, write_whole
 from search.driver import Driver, Ending
 from search.engines.local import LocalEngine
 from search.events import OBJECTIVE_TAG, MetricColumn, write_experiment
@@ -78,10 +78,11 @@ def run_study(
     """
     folder, view = StudyFolder(Path(results) / spec.name), view or QuietView()
     with folder.owned():
-        _settle_question(spec, folder)
+        _check_question(spec, folder)
         engine = LocalEngine(
             workers=None if spec.search.workers == "auto" else spec.search.workers,
             logs=folder.workers,
+            most=spec.search.trials,
             trials_per_worker=spec.search.trials_per_worker,
             worker_memory_bytes=spec.search.worker_memory_bytes,
         )
@@ -111,8 +112,8 @@ def load_result(folder: Path | str) -> StudyResult:
     )
 
 
-def _settle_question(spec: StudySpec, folder: StudyFolder) -> None:
-    """Writes the study's file, or checks that the one there asks the same question."""
+def _check_question(spec: StudySpec, folder: StudyFolder) -> None:
+    """Checks that a study that is there asks the same question."""
     if folder.study.exists():
         changed = read_study(folder.study).same_question(spec)
         if changed:
@@ -120,7 +121,6 @@ def _settle_question(spec: StudySpec, folder: StudyFolder) -> None:
                 f"{folder.path}: this study ran with another {', '.join(changed)}, so its trials do not compare. Give "
                 "the changed study a new name, choose other results, or remove the folder"
             )
-    folder.study.write_text(spec.to_yaml(), encoding="utf-8")
 
 
 def _drive(spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: str | None, view: View) -> None:
@@ -129,6 +129,7 @@ def _drive(spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: s
     study = open_study(
         folder, name=spec.name, direction=spec.objective.direction, url=storage, sampler=sampler, pruner=pruner
     )
+    write_whole(folder.study, spec.to_yaml())  # not before: a study that could not begin may be mended
     write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec), description=spec.name)
     view.start(spec, folder.path, _describe(photos))
     writer = _TableWriter(spec, folder)

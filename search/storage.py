@@ -134,7 +134,7 @@ class StudyFolder:
         with (self.path / ".driver").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 file.seek(0)
                 owner = file.read().strip() or "another process"
                 raise StudyBusyError(
@@ -194,8 +194,8 @@ def _storage(folder: StudyFolder, url: str | None) -> optuna.storages.BaseStorag
 
 
 def _shown(folder: StudyFolder, url: str | None) -> str:
-    """Returns the storage as people may see it: without user and password."""
+    """Returns the storage as people may see it: without user, password and options, where passwords stand too."""
     if url is None:
         return str(folder.database)
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    scheme, found, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else "the URL given"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from colorgan.record import TrialRecord
+from colorgan.record import TrialRecord, write_whole
 
 VERSIONS_OF = ("colorgan", "tensorflow", "tensorflow-cpu", "keras", "optuna", "tensorboard", "numpy", "pandas")
 
@@ -62,16 +61,12 @@ def epochs_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Writes a table as CSV, atomically; numbers keep all their digits."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_csv(temporary, index=False)
-    temporary.replace(path)
+    write_whole(path, table.to_csv(index=False))
 
 
 def write_summary(summary: dict[str, Any], path: Path) -> None:
     """Writes `summary.json`, atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(summary, indent=2) + "\n")
 
 
 def versions() -> dict[str, str]:
@@ -90,4 +85,4 @@ def _grouped(table: pd.DataFrame, first: list[str]) -> pd.DataFrame:
     kinds = ("params/", "valid/", "train/")
     grouped = [column for kind in kinds for column in table.columns if column.startswith(kind)]
     rest = [column for column in table.columns if column not in (*first, *grouped)]
-    return table[[column for column in first if column in table.columns] + grouped + rest]
+    return table.reindex(columns=[*first, *grouped, *rest])  # an empty table has the first ones too

@@ -80,14 +80,14 @@ class TerminalView:
 
     def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
         """Says what will be done and where to watch it."""
-        if self._packing is not None:
-            self._packing.stop()
+        self.end()
         self._spec = spec
-        self._console.print(
-            f"study [bold]{spec.name}[/]: {spec.search.trials} trials, results in {folder}", soft_wrap=True
-        )
-        self._console.print(f"photos: {photos}", soft_wrap=True)
-        self._console.print(f"watch: make tensorboard STUDY={folder}   stop: Ctrl-C (resumable)", soft_wrap=True)
+        for line in (
+            f"study {spec.name}: {spec.search.trials} trials, results in {folder}",
+            f"photos: {photos}",
+            f"watch: make tensorboard STUDY={folder}   stop: Ctrl-C (resumable)",
+        ):
+            self._console.print(line, soft_wrap=True, markup=False)
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=2, transient=True)
             self._live.start()
@@ -108,7 +108,10 @@ class TerminalView:
             self.say(_progress_line(self._spec, snapshot))
 
     def end(self) -> None:
-        """Takes the live view away."""
+        """Takes the live view and the bar away."""
+        if self._packing:
+            self._packing.stop()
+            self._packing = None
         if self._live:
             self._live.stop()
             self._live = None

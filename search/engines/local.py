@@ -57,6 +57,7 @@ class LocalEngine:
         *,
         workers: int | None,
         logs: Path,
+        most: int | None = None,
         trials_per_worker: int | None = None,
         worker_memory_bytes: int | None = None,
     ) -> None:
@@ -65,11 +66,12 @@ class LocalEngine:
         Args:
             workers: How many; None is one per GPU, else one per core.
             logs: Folder for what workers print.
+            most: Never more workers than this, as there is no more to do.
             trials_per_worker: Replace a worker after this many trials.
             worker_memory_bytes: Replace a worker whose resident memory is above this after a trial.
         """
         self._gpus = visible_gpus()
-        self.count = workers or len(self._gpus) or usable_cores()
+        self.count = min(workers or len(self._gpus) or usable_cores(), most or sys.maxsize)
         self._logs, self._max_trials, self._max_bytes = logs, trials_per_worker, worker_memory_bytes
         self._workers: dict[int, _Worker] = {}
         self._retired: list[subprocess.Popen[bytes]] = []
@@ -118,8 +120,6 @@ class LocalEngine:
             EngineError: Workers die before they are ready, again and again.
         """
         by_connection = {worker.connection: worker for worker in self._workers.values()}
-        if not by_connection:
-            time.sleep(seconds)
         return [event for c in wait(list(by_connection), seconds) for event in self._hear(by_connection[c])]  # type: ignore[index]
 
     def worker_seconds(self) -> float:
@@ -179,7 +179,7 @@ class LocalEngine:
     def _hear(self, worker: _Worker) -> list[Event]:
         try:
             event = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # it died, perhaps in the middle of a message
             return [self._bury(worker)]
         if isinstance(event, WorkerReady):
             worker.ready, self._early_deaths = True, 0
@@ -201,7 +201,7 @@ class LocalEngine:
         self._tell(worker, Quit())
         worker.connection.close()
         self._forget(worker)
-        self._retired.append(worker.process)
+        self._retired = [process for process in self._retired if process.poll() is None] + [worker.process]
 
     def _bury(self, worker: _Worker) -> WorkerLost:
         """Replaces a worker that has died, and says what it had."""

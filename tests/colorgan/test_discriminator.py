@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from colorgan.blocks import initialize
+from colorgan.config import DiscriminatorConfig
+from colorgan.discriminator import build_discriminator, receptive_field
+
+
+def test_each_logit_of_the_papers_settings_sees_70_pixels():
+    assert receptive_field(DiscriminatorConfig()) == 70
+
+
+@pytest.mark.parametrize(("depth", "field"), [(1, 16), (2, 34), (4, 142)])
+def test_the_receptive_fields_are_the_papers(depth, field):
+    assert receptive_field(DiscriminatorConfig(depth=depth)) == field
+
+
+def test_the_receptive_field_is_what_a_logit_reacts_to():
+    """Disturbs one pixel after the other; a logit in the middle must react to exactly its field."""
+    config = DiscriminatorConfig(filters=2, depth=2, normalization="none", activation="leaky_relu")
+    discriminator = build_discriminator(config, size=96)
+    initialize(discriminator, seed=0)
+    discriminator.set_weights([np.abs(weight) + 0.1 for weight in discriminator.get_weights()])
+    lightness, chroma = np.zeros((96, 96, 96, 1), np.float32), np.zeros((96, 96, 96, 2), np.float32)
+    lightness[np.arange(96), np.arange(96)] = 1.0  # photo i has one bright row
+    logits = np.asarray(discriminator([lightness, chroma]))
+    middle = logits.shape[1] // 2
+    still = np.asarray(discriminator([lightness[:1] * 0, chroma[:1]]))[0, middle, middle, 0]
+    assert np.count_nonzero(logits[:, middle, middle, 0] != still) == receptive_field(config)
+
+
+def test_256_pixels_give_30_by_30_logits():
+    assert build_discriminator(DiscriminatorConfig(filters=2), size=256).output_shape == (None, 30, 30, 1)
+
+
+def test_the_papers_filters_make_2_8_million_weights():
+    assert build_discriminator(DiscriminatorConfig(), size=256).count_params() == pytest.approx(2.77e6, rel=0.005)
+
+
+def test_the_verdict_depends_on_lightness_and_on_chroma():
+    discriminator = build_discriminator(DiscriminatorConfig(filters=4, depth=1), size=16)
+    initialize(discriminator, seed=0)
+    zeros, ones = np.zeros((1, 16, 16, 2), np.float32), np.ones((1, 16, 16, 2), np.float32)
+    plain = np.asarray(discriminator([zeros[..., :1], zeros]))
+    assert not np.array_equal(plain, discriminator([ones[..., :1], zeros]))
+    assert not np.array_equal(plain, discriminator([zeros[..., :1], ones]))
+
+
+@pytest.mark.parametrize("kernel", range(2, 10))
+def test_three_pixels_before_the_last_convolutions_are_enough_for_any_kernel(kernel):
+    shape = build_discriminator(DiscriminatorConfig(filters=1, depth=2, kernel=kernel), size=12).output_shape
+    assert min(shape[1:3]) >= 1

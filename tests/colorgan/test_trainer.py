@@ -1,0 +1,225 @@
+import itertools
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from keras import ops
+
+from colorgan import trainer as trainer_room
+from colorgan.checkpoint import Checkpoint, CheckpointError
+from colorgan.config import parse_config
+from colorgan.epoch import TRAIN_METRICS, VALID_METRICS
+from colorgan.photos import open_photos
+from colorgan.trainer import NonFiniteLossError, Trainer
+
+CONFIG = parse_config(
+    {
+        "data": {"size": 16, "crop_scales": [1.0], "train_limit": 12, "valid_limit": 3, "confirm_limit": 1},
+        "generator": {"filters": 4, "depth": 3, "dropout": 0.4},
+        "discriminator": {"filters": 4, "depth": 2},
+        "losses": {"label_smoothing": 0.1, "l2_weight": 5.0},
+        "optimizer": {"generator_learning_rate": 1e-3, "discriminator_learning_rate": 5e-4},
+        "schedule": {"epochs": 3, "steps_per_epoch": 4, "batch_size": 4, "decay": "linear"},
+        "validation": {"batch_size": 4, "examples": 2},
+        "seed": 11,
+    }
+)
+OTHERS = {
+    "losses.l1_weight": 3.0,
+    "losses.adversarial_weight": 2.0,
+    "losses.label_smoothing": 0.0,
+    "optimizer.generator_beta_1": 0.9,
+    "optimizer.beta_2": 0.9,
+    "optimizer.generator_learning_rate": 1e-2,
+    "generator.dropout": 0.1,
+    "schedule.decay": "constant",
+}
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return open_photos(CONFIG.data)
+
+
+@pytest.fixture(scope="module")
+def warm(photos):
+    return Trainer(CONFIG, photos)
+
+
+def variables(trainer):
+    return {name: ops.convert_to_numpy(v).copy() for name, v in trainer._variables().items()}
+
+
+def run(trainer):
+    """The run's metrics, and every variable at its end."""
+    return [result.metrics for result in trainer.epochs()], variables(trainer)
+
+
+def assert_equal(first, second):
+    assert first[0] == second[0]
+    assert first[1].keys() == second[1].keys()
+    assert all(np.array_equal(first[1][name], second[1][name]) for name in first[1])
+
+
+def test_an_epoch_reports_every_metric_and_the_examples_that_are_due(warm, photos):
+    warm.reset(CONFIG)
+    results = list(warm.epochs())
+    assert [(result.epoch, result.step) for result in results] == [(1, 4), (2, 8), (3, 12)]
+    assert set(results[0].metrics) == {metric.key for metric in TRAIN_METRICS + VALID_METRICS}
+    assert all(math.isfinite(value) for value in results[0].metrics.values())
+    sheet = results[0].examples
+    assert sheet.shape == (2, 16, 48, 3)
+    assert np.array_equal(sheet[0, :, 16:32], photos.valid[0])
+    assert np.all(np.ptp(sheet[:, :, :16].astype(int), axis=-1) <= 1)  # gray
+
+
+def test_a_tenth_trial_in_a_warm_trainer_equals_the_first_and_a_new_trainers(warm, photos):
+    warm.reset(CONFIG)
+    first = run(warm)
+    for seed in range(8):
+        warm.reset(CONFIG.with_values(OTHERS), seed)
+        next(warm.epochs())
+    warm.reset(CONFIG)
+    tenth = run(warm)
+    assert_equal(first, tenth)
+    assert_equal(run(Trainer(CONFIG, photos)), tenth)
+
+
+def test_a_warm_trainer_equals_a_cold_process(warm, tmp_path):
+    warm.reset(CONFIG.with_values(OTHERS), 3)
+    expected, _ = run(warm)
+    (tmp_path / "config.yaml").write_text(CONFIG.with_values({**OTHERS, "seed": 3}).to_yaml())
+    command = [sys.executable, "-m", "colorgan", "train", str(tmp_path / "config.yaml"), "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    epochs = json.loads((tmp_path / "result.json").read_text())["epochs"]
+    assert [epoch["metrics"] for epoch in epochs] == expected
+
+
+def test_a_reset_neither_builds_nor_traces(warm):
+    step, predict = warm._train_step._compiled, warm._predict
+    before = (step.experimental_get_tracing_count(), predict.experimental_get_tracing_count(), id(warm.generator))
+    warm.reset(CONFIG.with_values(OTHERS), seed=99)
+    run(warm)
+    assert (
+        step.experimental_get_tracing_count(),
+        predict.experimental_get_tracing_count(),
+        id(warm.generator),
+    ) == before
+
+
+def test_a_reset_for_another_architecture_is_refused(warm):
+    with pytest.raises(ValueError, match="another architecture"):
+        warm.reset(CONFIG.with_values({"generator.filters": 2}))
+
+
+@pytest.mark.parametrize("pauses", [1, 3, 5, 9])
+def test_a_run_resumed_from_any_pause_equals_an_uninterrupted_one(warm, photos, tmp_path, monkeypatch, pauses):
+    warm.reset(CONFIG)
+    undisturbed = run(warm)
+    monkeypatch.setattr(trainer_room, "PAUSE_SECONDS", 0.0)
+    warm.reset(CONFIG)
+    for _ in itertools.islice(warm.pauses(), pauses):
+        pass
+    warm.save(tmp_path / "checkpoint.npz")
+    saved = variables(warm)
+    warm.reset(CONFIG, seed=5)
+    next(warm.epochs())  # another trial in between
+    warm.restore(Checkpoint.load(tmp_path / "checkpoint.npz"))
+    assert all(np.array_equal(value, saved[name]) for name, value in variables(warm).items())
+    for _ in warm.epochs():
+        pass
+    assert_equal(([result.metrics for result in warm.history], variables(warm)), undisturbed)
+
+
+def test_a_checkpoint_of_other_variables_is_refused(warm, tmp_path):
+    warm.reset(CONFIG)
+    warm.save(tmp_path / "checkpoint.npz")
+    checkpoint = Checkpoint.load(tmp_path / "checkpoint.npz")
+    arrays = dict(itertools.islice(checkpoint.arrays.items(), 3))
+    with pytest.raises(CheckpointError, match="not those of its configuration"):
+        warm.restore(replace(checkpoint, arrays=arrays))
+
+
+def test_another_seed_gives_another_run(warm):
+    warm.reset(CONFIG, 1)
+    first, _ = run(warm)
+    warm.reset(CONFIG, 2)
+    assert run(warm)[0] != first
+
+
+def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
+    warm.reset(CONFIG.with_values({"schedule.batch_size": 4}))
+    steps = len(photos.train)  # four passes of batches of four
+    crops = [crop.tobytes() for step in range(steps) for crop in warm._batch(step)]
+    passes = [crops[i : i + len(photos.train)] for i in range(0, len(crops), len(photos.train))]
+    everything = Counter(crop.tobytes() for crop in photos.train)
+    assert len(passes) == 4
+    assert all(Counter(found) == everything for found in passes)
+    assert passes[0] != passes[1]
+
+
+def test_fewer_crops_than_a_batch_are_enough(photos):
+    few = replace(photos, train=photos.train[:3], valid=photos.valid[:1])
+    trainer = Trainer(CONFIG.with_values({"schedule.steps_per_epoch": None}), few)
+    assert [result.step for result in trainer.epochs()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (6, 1.0), (9, 0.5), (11, 1 / 6)])
+def test_linear_decay_halves_the_way_to_zero(warm, step, factor):
+    warm.reset(CONFIG)  # 12 steps, decay from the sixth on
+    assert warm._knobs(step).generator_learning_rate == pytest.approx(1e-3 * factor)
+    assert warm._knobs(step).discriminator_learning_rate == pytest.approx(5e-4 * factor)
+
+
+def test_a_loss_that_explodes_ends_the_run_with_step_and_name(warm):
+    warm.reset(CONFIG.with_values({"losses.l1_weight": 1e6, "optimizer.generator_learning_rate": 1.0}))
+    warm._train_step._generator_adam.trained[0].assign(
+        np.full(warm.generator.trainable_variables[0].shape, np.nan, np.float32)
+    )
+    with pytest.raises(NonFiniteLossError, match=r"train/generator_adversarial is nan at step 1\b"):
+        list(warm.epochs())
+
+
+def test_the_moving_average_follows_its_warm_up(warm):
+    warm.reset(CONFIG)
+    average, weight = warm.best_generator.weights, warm.generator.weights
+    expected = [ops.convert_to_numpy(v).astype(np.float64) for v in weight]
+    for step in range(3):
+        warm._train_until(step + 1)
+        decay = (1 + step) / (10 + step)
+        expected = [decay * e + (1 - decay) * ops.convert_to_numpy(w) for e, w in zip(expected, weight, strict=True)]
+        assert all(np.allclose(e, a, atol=1e-6) for e, a in zip(expected, average, strict=True))
+
+
+def test_without_a_moving_average_the_raw_generator_is_validated(photos):
+    trainer = Trainer(CONFIG.with_values({"validation.moving_average": None}), photos)
+    assert trainer.best_generator is trainer.generator
+    assert math.isfinite(next(trainer.epochs()).metrics["valid/delta_e"])
+
+
+def test_the_validation_follows_its_own_schedule(warm):
+    warm.reset(CONFIG.with_values({"validation.epochs": 2, "validation.example_epochs": 3}))
+    results = list(warm.epochs())
+    assert ["valid/delta_e" in result.metrics for result in results] == [False, True, True]
+    assert [result.examples is not None for result in results] == [True, False, True]
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_to_about_the_same(warm, photos, policy):
+    warm.reset(CONFIG)
+    full = next(warm.epochs()).metrics
+    mixed = next(Trainer(CONFIG.with_values({"precision.policy": policy}), photos).epochs()).metrics
+    assert mixed["valid/delta_e"] == pytest.approx(full["valid/delta_e"], rel=0.05)
+    assert mixed["train/l1"] == pytest.approx(full["train/l1"], rel=0.05)
+
+
+def test_more_training_lowers_the_reconstruction_loss(warm):
+    plan = {"schedule.epochs": 12, "schedule.decay": "constant", "generator.dropout": 0.01}
+    warm.reset(CONFIG.with_values(plan))
+    losses = [result.metrics["train/l1"] for result in warm.epochs()]
+    assert losses[-1] < 0.9 * losses[0]
