@@ -6,6 +6,8 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -78,12 +80,13 @@ def _train(config: TrainConfig, out: Path | None) -> bool:
     photos = open_photos(config.data)
     log.say(f"{len(photos.train)} crops to train on, {len(photos.valid)} to validate on; importing TensorFlow ...")
 
-    from colorgan.run import resume
-    from colorgan.run import train as run
-    from colorgan.trainer import Trainer
-
     started, checkpoint = time.time(), folder / "checkpoint.npz"
-    trainer = Trainer(config, photos)
+    with _stderr_in(folder / "tensorflow.log"):
+        from colorgan.run import resume
+        from colorgan.run import train as run
+        from colorgan.trainer import Trainer
+
+        trainer = Trainer(config, photos)
     log.say(resume(trainer, config, checkpoint) or f"run in {folder}, {trainer.parameters} generator parameters")
     record = TrialRecord(
         number=0,
@@ -110,6 +113,19 @@ def _train(config: TrainConfig, out: Path | None) -> bool:
     write_record(folder / "result.json", record.model_copy(update=done))
     log.say(f"done: {folder / 'result.json'}, {checkpoint}")
     return True
+
+
+@contextmanager
+def _stderr_in(path: Path) -> Iterator[None]:
+    """Sends to a file what native code prints to stderr; TensorFlow greets with lines that mean nothing to users."""
+    kept = os.dup(2)
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class _Log:

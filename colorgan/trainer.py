@@ -58,7 +58,8 @@ class Trainer:
         self._train_step = TrainStep(config, self.generator, self.discriminator, self._average)
         self.validator = validator or Validator(batch_size=config.validation.batch_size, precision=config.precision)
         self._predict = compiled(self._colour, config.precision)
-        self.reset(config, photos=photos)
+        self.photos = photos
+        self.reset(config)
         self._warm_up()
         self.reset(config)
 
@@ -167,7 +168,8 @@ class Trainer:
 
     def _train_until(self, end: int) -> None:
         """Trains for about `PAUSE_SECONDS`, at least one step and at most to step `end`, and adds up the losses."""
-        started, first, losses = time.perf_counter(), self.step, []
+        losses: list[Any] = []
+        started, first = time.perf_counter(), self.step
         while self.step < end and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
             losses.append(self._train_step(self._batch(self.step), self._knobs(self.step)))
             self.step += 1

@@ -6,7 +6,7 @@
     result = search.run_study(spec, results="results")
     print(result.trials.sort_values("objective"), result.best_config)
 
-`load_result` reads what a study has left. Names are imported when they are first used, so `import search` costs nothing.
+`load_result` reads what a study has left. Names are imported when they are first used: `import search` costs nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from search.study import StudyError, StudySpec, read_study
 
 __all__ = ["StudyError", "StudyResult", "StudySpec", "load_result", "read_study", "run_study"]
-_ROOMS = {name: "search.study" for name in ("StudyError", "StudySpec", "read_study")}
+_ROOMS = dict.fromkeys(("StudyError", "StudySpec", "read_study"), "search.study")
 
 
 def __getattr__(name: str) -> Any:

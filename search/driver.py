@@ -293,6 +293,8 @@ class Driver:
         """Ends what has run for too long, and all when `stop` was called."""
         while self._stops_done < self._stops_wanted:
             self._stops_done += 1
+            if not self._stopping:
+                self._say("stopping: running trials are saved first; Ctrl-C again does not wait for them")
             self._stop("interrupted")
         limits = self._spec.search
         for live in self._running.values():

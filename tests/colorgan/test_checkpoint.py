@@ -1,4 +1,3 @@
-import os
 import resource
 import subprocess
 import sys
@@ -33,7 +32,7 @@ def test_a_checkpoint_is_read_as_it_was_written_but_for_the_examples(checkpoint,
 def test_writing_leaves_nothing_else_in_the_folder(checkpoint, tmp_path):
     checkpoint.save(tmp_path / "c.npz")
     checkpoint.save(tmp_path / "c.npz")
-    assert os.listdir(tmp_path) == ["c.npz"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "c.npz"]
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.99])
@@ -93,4 +92,4 @@ def test_a_full_disk_leaves_the_older_checkpoint_whole(checkpoint, tmp_path):
     )
     assert done.stdout.startswith("OSError"), done.stderr
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["c.npz"]
+    assert list(tmp_path.iterdir()) == [path]

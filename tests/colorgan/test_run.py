@@ -34,9 +34,8 @@ def epochs(trainer, path):
 
 
 def test_checkpoints_are_written_as_scheduled_and_at_the_end(trainer, tmp_path):
-    path, saved = tmp_path / "c.npz", []
-    for _ in epochs(trainer, path):
-        saved.append(Checkpoint.load(path).epoch if path.exists() else None)
+    path = tmp_path / "c.npz"
+    saved = [Checkpoint.load(path).epoch if path.exists() else None for _ in epochs(trainer, path)]
     assert saved == [None, 2, 3]
 
 
