@@ -1,0 +1,467 @@
+"""The driver on an engine whose workers are generators in this process, so that each thing that can happen does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from colorgan.epoch import EpochResult
+from colorgan.record import TrialRecord, write_record
+from search.driver import Driver
+from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
+from search.methods import make_pruner, make_sampler
+from search.space import Space
+from search.storage import StudyFolder
+from search.study import StudySpec
+
+EPOCHS = 4
+RATE, FILTERS = "optimizer.generator_learning_rate", "generator.filters"
+SPACE: dict[str, Any] = {RATE: {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
+Play = Callable[[Job], Iterator[Event | None]]
+
+
+def result(job: Job, epoch: int, value: float | None = None) -> EpochResult:
+    value = 20.0 + 1000.0 * job.config.optimizer.generator_learning_rate - epoch if value is None else value
+    return EpochResult(epoch, 10 * epoch, {"valid/delta_e": value, "train/l1": 0.5}, None, 0.2, 0.1)
+
+
+def started(job: Job, history: tuple[EpochResult, ...] = ()) -> TrialStarted:
+    return TrialStarted(job.number, True, 0.1, history, 7)
+
+
+def honest(job: Job, value: float | None = None) -> Iterator[Event | None]:
+    """Trains as a worker does, from its checkpoint, in which it keeps the number of epochs done."""
+    done = int(job.checkpoint.read_text()) if job.checkpoint.exists() else 0
+    yield started(job, tuple(result(job, epoch, value) for epoch in range(1, done + 1)))
+    for epoch in range(done + 1, EPOCHS + 1):
+        job.checkpoint.write_text(str(epoch))
+        yield EpochDone(job.number, result(job, epoch, value))
+    yield TrialEnded(job.number, "complete")
+
+
+def hanging(job: Job) -> Iterator[Event | None]:
+    yield started(job)
+    yield EpochDone(job.number, result(job, 1))
+    while True:
+        yield None
+
+
+def failing(job: Job) -> Iterator[Event | None]:
+    yield started(job)
+    yield TrialEnded(job.number, "failed", "train/l1 is nan at step 3", "Traceback: ...")
+
+
+@dataclass
+class Generators:
+    """An engine: every worker plays its trial's generator, an event each time the driver waits."""
+
+    play: Play = honest
+    count: int = 1
+    deaf: bool = False  # whether workers are too busy to hear a stop
+    jobs: list[tuple[int, Job]] = field(default_factory=list)
+    stops: list[tuple[int, bool]] = field(default_factory=list)
+    released: bool = False
+    _playing: dict[int, tuple[Job, Iterator[Event | None]]] = field(default_factory=dict)
+    _held: dict[int, set[str]] = field(default_factory=dict)
+
+    def start(self) -> None:
+        pass
+
+    def idle(self) -> Sequence[int]:
+        return [worker for worker in range(self.count) if worker not in self._playing]
+
+    def holds(self, worker: int, architecture: str) -> bool:
+        return architecture in self._held.get(worker, ())
+
+    def dispatch(self, worker: int, job: Job) -> None:
+        assert worker in self.idle()
+        self.jobs.append((worker, job))
+        self._playing[worker] = (job, self.play(job))
+
+    def stop(self, number: int, *, save: bool) -> None:
+        self.stops.append((number, save))
+        if not self.deaf:
+            self._replace(number, [TrialEnded(number, "stopped")])
+
+    def kill(self, number: int) -> None:
+        worker = next(w for w, (job, _) in self._playing.items() if job.number == number)
+        self._replace(number, [WorkerLost(worker, number, "killed", expected=True)])
+
+    def release_idle(self) -> None:
+        self.released = True
+
+    def wait(self, seconds: float) -> list[Event]:
+        events = []
+        for worker, (job, play) in list(self._playing.items()):
+            event = next(play)
+            if isinstance(event, TrialEnded | WorkerLost):
+                del self._playing[worker]
+                self._held.setdefault(worker, set()).add(job.config.architecture())
+            events += [] if event is None else [event]
+        return events
+
+    def worker_seconds(self) -> float:
+        return 1.0
+
+    def close(self) -> None:
+        pass
+
+    def _replace(self, number: int, events: list[Event]) -> None:
+        for worker, (job, _) in self._playing.items():
+            if job.number == number:
+                self._playing[worker] = (job, iter(events))
+
+
+def study_of(*, space: dict[str, Any] | None = None, smooth: int = 1, **search: Any) -> StudySpec:
+    search = {"trials": 3, "sampler": {"name": "random"}, **search}
+    train = {
+        "data": {"size": 32},
+        "generator": {"filters": 4, "depth": 3},
+        "discriminator": {"filters": 4, "depth": 2},
+        "schedule": {"epochs": EPOCHS},
+    }
+    tree = {"name": "study", "train": train, "space": space or SPACE, "search": search}
+    return StudySpec.model_validate({**tree, "objective": {"metric": "valid/delta_e", "smooth_epochs": smooth}})
+
+
+@dataclass
+class Study:
+    """A study in a folder and in memory, run as often as a test likes."""
+
+    folder: StudyFolder
+    storage: optuna.storages.InMemoryStorage = field(default_factory=optuna.storages.InMemoryStorage)
+    lines: list[str] = field(default_factory=list)
+
+    def run(self, spec: StudySpec, engine: Generators, *, seen: Callable[[Driver], None] = lambda _: None) -> str:
+        driver = self.driver(spec, engine, seen=lambda: seen(driver))
+        return driver.run()
+
+    def driver(self, spec: StudySpec, engine: Generators, *, seen: Callable[[], None] = lambda: None) -> Driver:
+        space = Space(spec.space, spec.train)
+        study = optuna.create_study(
+            storage=self.storage,
+            study_name="study",
+            sampler=make_sampler(spec, space),
+            pruner=make_pruner(spec),
+            load_if_exists=True,
+        )
+        return Driver(spec, study, engine, self.folder, show=lambda _: seen(), say=self.lines.append)
+
+    @property
+    def optuna(self) -> optuna.Study:
+        return optuna.load_study(study_name="study", storage=self.storage)
+
+    @property
+    def trials(self) -> list[optuna.trial.FrozenTrial]:
+        return self.optuna.trials
+
+    @property
+    def states(self) -> list[str]:
+        return [trial.state.name for trial in self.trials]
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        return self.folder.records()
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(StudyFolder(tmp_path / "study"))
+
+
+def test_every_trial_is_asked_trained_reported_and_told(study: Study) -> None:
+    assert study.run(study_of(smooth=2), Generators()) == "finished"
+    assert study.states == ["COMPLETE"] * 3
+    for trial, record in zip(study.trials, study.records, strict=True):
+        values = [20.0 + 1000.0 * trial.params[RATE] - epoch for epoch in (1, 2, 3, 4)]
+        smoothed = [values[0], *((a + b) / 2 for a, b in pairwise(values))]
+        assert [trial.intermediate_values[epoch] for epoch in (1, 2, 3, 4)] == pytest.approx(smoothed)
+        assert trial.value == record.objective == trial.intermediate_values[4]
+        assert trial.user_attrs["metrics"] == record.metrics
+        assert (record.state, record.params, record.seed) == ("complete", trial.params, record.number)
+
+
+def test_trial_0_is_the_default_and_others_are_sampled(study: Study) -> None:
+    study.run(study_of(), Generators())
+    assert study.trials[0].params == {RATE: 2e-4}
+    assert study.trials[1].params != study.trials[2].params
+
+
+def test_the_total_is_a_total_and_a_larger_one_goes_on(study: Study) -> None:
+    study.run(study_of(trials=2), Generators())
+    before, again = study.trials, Generators()
+    assert study.run(study_of(trials=2), again) == "finished"
+    assert again.jobs == []
+    assert study.run(study_of(trials=4), Generators()) == "finished"
+    assert study.trials[:2] == before
+    assert study.states == ["COMPLETE"] * 4
+
+
+def test_a_pruner_stops_a_trial_after_the_epoch_it_judged(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        return honest(job, value=90.0 if job.number == 1 else 20.0)
+
+    engine = Generators(play)
+    study.run(study_of(pruner={"name": "threshold", "upper": 50.0, "warmup_epochs": 1}), engine)
+    assert study.states == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert engine.stops == [(1, False)]
+    assert study.trials[1].intermediate_values == {1: 90.0, 2: 90.0}
+    assert study.trials[1].value == 90.0
+    assert len(study.records[1].epochs) == 2
+    assert study.records[1].reason == "by the pruner after epoch 2"
+
+
+def test_a_trial_is_not_pruned_after_its_last_epoch(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        yield started(job)
+        for epoch in range(1, EPOCHS + 1):
+            yield EpochDone(job.number, result(job, epoch, 90.0 if epoch == EPOCHS else 20.0))
+        yield TrialEnded(job.number, "complete")
+
+    study.run(study_of(trials=1, pruner={"name": "threshold", "upper": 50.0}), Generators(play))
+    assert study.states == ["COMPLETE"]
+
+
+def test_a_failing_trial_is_data_and_the_study_goes_on(study: Study) -> None:
+    engine = Generators(lambda job: failing(job) if job.number == 1 else honest(job))
+    assert study.run(study_of(), engine) == "finished"
+    assert study.states == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert study.trials[1].user_attrs["reason"] == study.records[1].reason == "train/l1 is nan at step 3"
+    assert "Traceback: ..." in study.folder.trial(1).log.read_text()
+    assert "trial 1 failed (train/l1 is nan at step 3)" in study.lines
+
+
+def test_too_many_failures_in_a_row_end_the_study(study: Study) -> None:
+    assert study.run(study_of(trials=9, max_consecutive_failures=3), Generators(failing)) == "too many failures"
+    assert study.states == ["FAIL"] * 3
+
+
+def test_failures_between_successes_do_not_end_it(study: Study) -> None:
+    engine = Generators(lambda job: failing(job) if job.number % 2 else honest(job))
+    assert study.run(study_of(trials=6, max_consecutive_failures=2), engine) == "finished"
+
+
+def test_an_objective_that_is_not_finite_at_the_end_is_a_failure(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        yield started(job)
+        yield EpochDone(job.number, result(job, 1))
+        yield EpochDone(job.number, result(job, EPOCHS, float("nan")))
+        yield TrialEnded(job.number, "complete")
+
+    study.run(study_of(trials=1), Generators(play))
+    assert study.states == ["FAIL"]
+    assert study.records[0].reason == "valid/delta_e was not finite at the end"
+
+
+def test_a_configuration_that_is_refused_is_a_failed_trial(study: Study) -> None:
+    factor = {"type": "float", "low": 0.01, "high": 1.0, "factor_of": RATE}
+    spec = study_of(space={**SPACE, "optimizer.discriminator_learning_rate": factor})
+    driver = study.driver(spec, engine := Generators())
+    study.optuna.enqueue_trial({RATE: 1e-3, "optimizer.discriminator_learning_rate": 5000.0})
+    with pytest.warns(UserWarning, match="out of range"):
+        assert driver.run() == "finished"
+    assert study.states == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert "refused" in study.records[0].reason
+    assert [job.number for _, job in engine.jobs] == [1, 2]
+
+
+def test_a_lost_worker_loses_no_trial(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        for event in honest(job):
+            yield event
+            if isinstance(event, EpochDone) and (job.number, event.result.epoch) == (1, 2):
+                yield WorkerLost(0, 1, "its worker process was ended by SIGKILL")
+
+    engine = Generators(play)
+    assert study.run(study_of(), engine) == "finished"
+    assert study.states == ["COMPLETE"] * 3
+    assert [job.number for _, job in engine.jobs] == [0, 1, 1, 2]
+    assert [record.retries for record in study.records] == [0, 1, 0]
+    assert [epoch.epoch for epoch in study.records[1].epochs] == [1, 2, 3, 4]
+
+
+def test_a_trial_that_loses_too_many_workers_fails(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        yield WorkerLost(0, job.number, "its worker process was ended by SIGKILL")
+
+    study.run(study_of(trials=1, retries=2), Generators(play))
+    assert study.states == ["FAIL"]
+    assert study.records[0].reason == "lost 3 workers; the last: its worker process was ended by SIGKILL"
+
+
+def test_a_hung_trial_is_stopped_at_its_limit_while_others_go_on(study: Study) -> None:
+    engine = Generators(lambda job: hanging(job) if job.number == 0 else honest(job), count=2)
+    assert study.run(study_of(trial_timeout_seconds=0.5), engine) == "finished"
+    assert study.states == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert study.records[0].reason == "ran longer than trial_timeout_seconds 0.5"
+    assert study.trials[0].datetime_complete > study.trials[1].datetime_complete  # type: ignore[operator]
+
+
+def test_the_studys_time_limit_leaves_it_resumable(study: Study) -> None:
+    assert study.run(study_of(study_timeout_seconds=0.3), Generators(hanging)) == "time limit"
+    assert study.states == ["RUNNING"]
+    assert study.run(study_of(), Generators()) == "finished"
+    assert study.states == ["COMPLETE"] * 3
+
+
+def test_a_stop_saves_and_the_next_driver_takes_over(study: Study) -> None:
+    def seen(driver: Driver) -> None:
+        if driver.snapshot().records[-1].number == 1 and len(driver.snapshot().records[-1].epochs) == 2:
+            driver.stop()
+
+    engine, again = Generators(), Generators()
+    assert study.run(study_of(), engine, seen=seen) == "interrupted"
+    assert engine.stops == [(1, True)]
+    assert study.states == ["COMPLETE", "RUNNING"]
+    assert study.records[1].state == "waiting"
+    assert study.run(study_of(), again) == "finished"
+    assert [job.number for _, job in again.jobs] == [1, 2]
+    undisturbed = Study(StudyFolder(study.folder.path.with_name("undisturbed")))
+    undisturbed.run(study_of(), Generators())
+    assert [t.params for t in study.trials] == [t.params for t in undisturbed.trials]
+    assert [r.epochs for r in study.records] == [r.epochs for r in undisturbed.records]
+
+
+def test_a_second_stop_does_not_wait(study: Study) -> None:
+    stops = []
+
+    def seen(driver: Driver) -> None:
+        if study.records and study.records[0].epochs:
+            driver.stop()
+            stops.append(1)
+
+    assert study.run(study_of(), Generators(hanging, deaf=True), seen=seen) == "interrupted"
+    assert len(stops) == 2
+    assert study.states == ["RUNNING"]
+    assert study.records[0].state == "waiting"
+
+
+def test_idle_workers_that_have_its_architecture_get_a_trial_first(study: Study) -> None:
+    space = {FILTERS: {"type": "categorical", "choices": [4, 8]}, **SPACE}
+    engine = Generators(count=2)
+    study.run(study_of(space=space, trials=16), engine)
+    held: dict[int, set[int]] = {0: set(), 1: set()}
+    better = 0
+    for (first, a), (second, b) in zip(engine.jobs[::2], engine.jobs[1::2], strict=True):  # both idle at once
+        x, y = a.config.generator.filters, b.config.generator.filters
+        assert {first, second} == {0, 1}
+        straight, crossed = (x in held[first]) + (y in held[second]), (y in held[first]) + (x in held[second])
+        assert straight >= crossed
+        better += straight > crossed
+        held[first].add(x)
+        held[second].add(y)
+    assert better > 0
+
+
+def test_a_driver_killed_just_before_it_told_optuna_is_mended(study: Study) -> None:
+    driver = study.driver(study_of(trials=1), engine := Generators())
+    study.optuna.enqueue_trial({RATE: 1e-3})
+    study.optuna.ask().suggest_float(RATE, 1e-4, 1e-2, log=True)
+    files = study.folder.trial(0)
+    files.path.mkdir(parents=True)
+    write_record(
+        files.record,
+        TrialRecord(number=0, state="pruned", reason="by the pruner after epoch 1", seed=0, params={RATE: 1e-3}),
+    )
+    assert driver.run() == "finished"
+    assert engine.jobs == []
+    assert study.states == ["PRUNED"]
+    assert study.records[0].state == "pruned"
+
+
+def test_a_record_of_other_parameters_is_not_taken_for_the_trials_own(study: Study) -> None:
+    files = study.folder.trial(0)
+    files.path.mkdir(parents=True)
+    write_record(files.record, TrialRecord(number=0, state="complete", seed=0, params={RATE: 0.5}))
+    study.run(study_of(trials=1), engine := Generators())
+    assert len(engine.jobs) == 1
+    assert study.records[0].params == {RATE: 2e-4}
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_two_studies_of_one_seed_are_equal(study: Study, tmp_path: Path, sampler: str) -> None:
+    twin = Study(StudyFolder(tmp_path / "twin"))
+    spec = study_of(trials=14, sampler={"name": sampler}, pruner={"name": "median", "warmup_epochs": 1})
+    for one in (study, twin):
+        one.run(spec, Generators())
+    assert [t.params for t in study.trials] == [t.params for t in twin.trials]
+    assert study.states == twin.states
+    assert "PRUNED" in study.states
+
+
+def test_a_grid_runs_each_combination_once_and_ends(study: Study) -> None:
+    space = {
+        FILTERS: {"type": "categorical", "choices": [4, 8]},
+        "discriminator.filters": {"type": "int", "low": 4, "high": 8, "step": 2},
+    }
+    spec = study_of(space=space, trials=50, sampler={"name": "grid"}, start_with_default=False)
+    assert study.run(spec, Generators(count=2)) == "finished"
+    tried = [tuple(trial.params.values()) for trial in study.trials]
+    assert sorted(tried) == [(f, d) for f in (4, 8) for d in (4, 6, 8)]
+    assert study.run(spec, again := Generators()) == "finished"
+    assert again.jobs == []
+
+
+def test_conditional_and_tied_parameters_go_through(study: Study) -> None:
+    space = {
+        RATE: {"type": "categorical", "choices": [1e-3, 1e-4]},
+        "optimizer.discriminator_learning_rate": {"type": "categorical", "choices": [0.1, 1.0], "factor_of": RATE},
+        "losses.adversarial": {"type": "categorical", "choices": ["bce", "least_squares"]},
+        "losses.label_smoothing": {
+            "type": "categorical",
+            "choices": [0.0, 0.2],
+            "when": {"losses.adversarial": "bce"},
+        },
+    }
+    engine = Generators()
+    study.run(study_of(space=space, trials=50, sampler={"name": "brute_force"}), engine)
+    tried = [tuple(sorted(trial.params.items())) for trial in study.trials]
+    assert len(tried) == len(set(tried)) == 2 * 2 * 3
+    for trial, (_, job) in zip(study.trials, engine.jobs, strict=True):
+        optimizer, losses = job.config.optimizer, job.config.losses
+        factor = trial.params["optimizer.discriminator_learning_rate"]
+        assert optimizer.discriminator_learning_rate == factor * optimizer.generator_learning_rate
+        assert ("losses.label_smoothing" in trial.params) == (losses.adversarial == "bce")
+
+
+def test_only_the_best_trials_keep_their_checkpoints(study: Study) -> None:
+    study.run(study_of(trials=5, keep_checkpoints=2), Generators())
+    kept = {record.number for record in study.records if study.folder.trial(record.number).checkpoint.exists()}
+    best = sorted(study.records, key=lambda record: record.objective or 0.0)[:2]
+    assert kept == {record.number for record in best}
+
+
+def test_what_a_worker_killed_while_it_saved_left_is_removed(study: Study) -> None:
+    files = study.folder.trial(0)
+    files.path.mkdir(parents=True)
+    torn = files.path / f".{files.checkpoint.name}.4711"
+    torn.write_text("torn")
+    study.run(study_of(trials=1), Generators())
+    assert not torn.exists()
+
+
+def test_baselines_are_measured_once_in_a_study(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        if job.baselines:
+            yield BaselinesMeasured({"gray": {"valid/delta_e": 15.0}})
+        yield from honest(job)
+
+    engine, again = Generators(play), Generators(play)
+    study.run(study_of(trials=2), engine)
+    assert [job.baselines for _, job in engine.jobs] == [True, False]
+    driver = study.driver(study_of(trials=3), again)
+    driver.run()
+    assert [job.baselines for _, job in again.jobs] == [False]
+    assert driver.baselines == {"gray": {"valid/delta_e": 15.0}}
+
+
+def test_workers_are_released_when_there_is_nothing_more_to_hand_out(study: Study) -> None:
+    engine = Generators(count=3)
+    study.run(study_of(trials=2), engine)
+    assert engine.released

@@ -1,0 +1,210 @@
+"""The local engine with real worker processes: what they answer, and how they end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+
+from search.driver import Driver
+from search.engines import Engine
+from search.engines.local import EngineError, LocalEngine, usable_cores, visible_gpus
+from search.messages import EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost, WorkerReady
+from search.storage import StudyFolder
+from search.study import StudySpec
+
+TRAIN: dict[str, Any] = {
+    "data": {"size": 32, "crop_scales": [1.0], "train_limit": 16, "valid_limit": 4},
+    "generator": {"filters": 4, "depth": 3},
+    "discriminator": {"filters": 4, "depth": 2},
+    "schedule": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8},
+    "validation": {"examples": 1},
+}
+LONG = {**TRAIN, "schedule": {**TRAIN["schedule"], "epochs": 100_000}}
+SPACE = {"optimizer.generator_learning_rate": {"type": "float", "low": 1e-4, "high": 1e-3}}
+
+
+def study_of(train: dict[str, Any] = TRAIN, **search: Any) -> StudySpec:
+    return StudySpec.model_validate({"name": "study", "train": train, "space": SPACE, "search": search})
+
+
+def job(number: int, folder: Path, train: dict[str, Any] = TRAIN) -> Job:
+    return Job(number, study_of(train).train, folder / f"{number}.npz")
+
+
+def hear(engine: LocalEngine, wanted: Callable[[Event], bool], seconds: float = 200.0) -> list[Event]:
+    """Returns all that workers said, up to the wanted event."""
+    heard: list[Event] = []
+    deadline = time.monotonic() + seconds
+    while not any(wanted(event) for event in heard):
+        assert time.monotonic() < deadline, f"waited in vain; heard {heard}"
+        heard += engine.wait(0.2)
+    return heard
+
+
+def ended(number: int) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, TrialEnded) and event.number == number
+
+
+def wait_until_idle(engine: LocalEngine, count: int) -> None:
+    while len(engine.idle()) < count:
+        hear(engine, lambda event: isinstance(event, WorkerReady))
+
+
+def processes() -> dict[int, psutil.Process]:
+    """This process's workers by number."""
+    found = {}
+    for process in psutil.Process().children():
+        command = process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
+        if "search.engines.worker" in command:
+            found[int(command[-1])] = process
+    return found
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    engine = LocalEngine(workers=2, logs=tmp_path_factory.mktemp("logs"))
+    engine.start()
+    yield engine
+    left = processes()
+    engine.close()
+    assert len(left) == 2
+    assert not any(process.is_running() for process in left.values())
+
+
+def test_a_worker_builds_an_architecture_once_and_then_holds_it(engine: LocalEngine, tmp_path: Path) -> None:
+    known: Engine = engine
+    wait_until_idle(engine, 1)
+    worker = known.idle()[0]
+    key = job(0, tmp_path).config.architecture()
+    for number, built in ((0, True), (1, False)):
+        assert known.holds(worker, key) == (not built)
+        known.dispatch(worker, job(number, tmp_path))
+        assert worker not in known.idle()
+        heard = [event for event in hear(engine, ended(number)) if not isinstance(event, WorkerReady)]
+        assert [type(event) for event in heard] == [TrialStarted, EpochDone, EpochDone, TrialEnded]
+        assert isinstance(heard[0], TrialStarted)
+        assert heard[0].built == built
+        assert heard[-1] == TrialEnded(number, "complete", architectures=frozenset({key}))
+        assert worker in known.idle()
+
+
+def test_a_stopped_trial_leaves_a_checkpoint_where_it_is_wanted(engine: LocalEngine, tmp_path: Path) -> None:
+    wait_until_idle(engine, 1)
+    for number, save in ((2, True), (3, False)):
+        worker = engine.idle()[0]
+        engine.dispatch(worker, job(number, tmp_path, LONG))
+        hear(engine, lambda event: isinstance(event, TrialStarted))
+        engine.stop(number, save=save)
+        last = hear(engine, ended(number))[-1]
+        assert isinstance(last, TrialEnded)
+        assert last.how == "stopped"
+    assert (tmp_path / "2.npz").exists()
+
+
+def test_a_hung_worker_is_killed_at_the_trials_limit_while_the_other_goes_on(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    wait_until_idle(engine, 2)
+    for number, worker in enumerate((0, 1), 4):  # so that both hold the architecture, and nothing but hanging is slow
+        engine.dispatch(worker, job(number, tmp_path))
+        hear(engine, ended(number))
+    hung: dict[int, psutil.Process] = {}
+
+    def hang() -> None:
+        live = driver.snapshot().records
+        if not hung and live[0].state == "running" and live[0].worker is not None:
+            hung[live[0].worker] = processes()[live[0].worker]
+            hung[live[0].worker].suspend()
+
+    spec = study_of(trials=4, sampler={"name": "random"}, trial_timeout_seconds=8.0)
+    study = optuna.create_study()
+    driver = Driver(spec, study, engine, StudyFolder(tmp_path), show=lambda _: hang(), say=lambda _: None)
+    driver.run()
+    first, *others = study.trials
+    assert first.state.name == "FAIL"
+    assert first.user_attrs["reason"] == "ran longer than trial_timeout_seconds 8"
+    assert [trial.state.name for trial in others] == ["COMPLETE"] * 3
+    assert all(trial.datetime_complete < first.datetime_complete for trial in others)  # type: ignore[operator]
+    (process,) = hung.values()
+    assert not process.is_running()
+
+
+def test_a_killed_worker_is_reported_with_its_trial_and_replaced(engine: LocalEngine, tmp_path: Path) -> None:
+    engine.start()  # the test before has released those that were idle
+    wait_until_idle(engine, 1)
+    worker = engine.idle()[0]
+    engine.dispatch(worker, job(8, tmp_path, LONG))
+    hear(engine, lambda event: isinstance(event, TrialStarted))
+    processes()[worker].kill()
+    lost = next(e for e in hear(engine, lambda e: isinstance(e, WorkerLost)) if isinstance(e, WorkerLost))
+    assert (lost.worker, lost.number, lost.expected) == (worker, 8, False)
+    assert lost.reason == "its worker process was ended by SIGKILL"
+    assert worker in processes()
+    assert not engine.holds(worker, job(8, tmp_path).config.architecture())
+
+
+def test_a_worker_past_its_limit_is_replaced_between_two_trials(tmp_path: Path) -> None:
+    before = {process.pid for process in psutil.Process().children()}
+    engine = LocalEngine(workers=1, logs=tmp_path / "logs", worker_memory_bytes=1)
+    engine.start()
+    try:
+        (first,) = (process for process in psutil.Process().children() if process.pid not in before)
+        wait_until_idle(engine, 1)
+        engine.dispatch(0, job(0, tmp_path, {**TRAIN, "data": {**TRAIN["data"], "photos": str(tmp_path / "none")}}))
+        (failed,) = hear(engine, ended(0))
+        assert isinstance(failed, TrialEnded)
+        assert failed.how == "failed"
+        assert engine.idle() == []
+        assert first.wait(60) in (0, None)
+        assert engine.memory_bytes()[0] > 0
+    finally:
+        engine.close()
+    assert {process.pid for process in psutil.Process().children()} <= before
+
+
+def test_workers_that_cannot_start_end_the_study_and_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no TensorFlow here >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    engine = LocalEngine(workers=2, logs=tmp_path / "logs")
+    engine.start()
+    try:
+        with pytest.raises(EngineError, match=r"exit code 3.*no TensorFlow here"):
+            while True:
+                engine.wait(1.0)
+    finally:
+        engine.close()
+
+
+def test_each_gpu_has_a_worker_that_sees_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper = tmp_path / "python"
+    sleeper.write_text('#!/bin/sh\necho "$CUDA_VISIBLE_DEVICES $TF_FORCE_GPU_ALLOW_GROWTH" >&2\nexec sleep 600\n')
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(sleeper))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert visible_gpus() == ["3", "5"]
+    engine = LocalEngine(workers=None, logs=tmp_path / "logs")
+    assert engine.count == 2
+    engine.start()
+    try:
+        logs = [tmp_path / "logs" / f"worker-{number}.log" for number in (0, 1)]
+        while not all(log.read_text().endswith("\n") for log in logs):
+            time.sleep(0.02)
+        assert [log.read_text() for log in logs] == ["3 true\n", "5 true\n"]
+    finally:
+        engine.close()
+
+
+def test_without_a_gpu_each_core_has_a_worker_but_no_more_than_there_are_trials(tmp_path: Path) -> None:
+    assert visible_gpus() == []
+    assert LocalEngine(workers=None, logs=tmp_path).count == usable_cores()
+    assert LocalEngine(workers=None, logs=tmp_path, most=1).count == 1
+    assert LocalEngine(workers=8, logs=tmp_path, most=3).count == 3

@@ -1,0 +1,57 @@
+"""What is read off a study at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from colorgan.record import State, TrialRecord
+from search.snapshot import Snapshot, best_record, count_states
+
+
+def trial(number: int, state: State, objective: float | None = None) -> TrialRecord:
+    return TrialRecord(number=number, state=state, seed=0, objective=objective)
+
+
+TRIALS = (
+    trial(0, "complete", 5.0),
+    trial(1, "pruned", 1.0),
+    trial(2, "complete", 3.0),
+    trial(3, "complete", 3.0),
+    trial(4, "failed"),
+    trial(5, "running", 0.5),
+)
+SNAPSHOT = Snapshot(
+    records=TRIALS,
+    running=(5,),
+    trials=9,
+    workers=1,
+    baselines={},
+    seconds=50.0,
+    worker_seconds=50.0,
+    busy_share=0.9,
+    finished_here=5,
+)
+
+
+@pytest.mark.parametrize(("direction", "number"), [("minimize", 2), ("maximize", 0)])
+def test_the_best_is_the_first_of_the_best_complete_trials(direction: str, number: int) -> None:
+    best = best_record(TRIALS, direction)
+    assert best is not None
+    assert best.number == number
+
+
+def test_without_a_complete_trial_there_is_no_best() -> None:
+    assert best_record(TRIALS[4:], "minimize") is None
+    assert best_record((), "minimize") is None
+
+
+def test_every_state_is_counted_the_absent_ones_too() -> None:
+    assert count_states(TRIALS) == {"complete": 3, "pruned": 1, "failed": 1, "running": 1, "waiting": 0}
+
+
+def test_the_time_left_follows_from_the_pace_of_this_run() -> None:
+    assert SNAPSHOT.seconds_left() == 4 * 10.0
+    assert replace(SNAPSHOT, finished_here=1).seconds_left() == 4 * 50.0
+    assert replace(SNAPSHOT, finished_here=0).seconds_left() is None

@@ -1,0 +1,147 @@
+"""What a person reads in a terminal and in a log."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from colorgan.record import EpochRecord, State, TrialRecord
+from search.snapshot import Snapshot
+from search.study import StudySpec
+from search.view import QuietView, TerminalView, summary_lines, summary_table
+
+RATE = "optimizer.generator_learning_rate"
+SPEC = StudySpec.model_validate({"name": "sky", "space": {RATE: {"type": "float", "low": 1e-4, "high": 1e-2}}})
+
+
+def trial(number: int, state: State, value: float, rate: float) -> TrialRecord:
+    epoch = EpochRecord(
+        epoch=1,
+        step=1,
+        objective=value,
+        metrics={"valid/delta_e": value, "train/l1": 0.5},
+        train_seconds=1.0,
+        valid_seconds=1.0,
+    )
+    fields = {"number": number, "state": state, "objective": value, "params": {RATE: rate}, "seed": 0, "worker": 3}
+    return TrialRecord.model_validate({**fields, "epochs": (epoch,), "started": 1.0})
+
+
+TRIALS = (trial(0, "complete", 14.25, 2e-4), trial(1, "complete", 12.5, 3e-3), trial(2, "running", 13.0, 5e-4))
+BASELINES = {"gray": {"valid/delta_e": 15.5}, "tint": {"valid/delta_e": 16.5}}
+SNAPSHOT = Snapshot(
+    records=TRIALS,
+    running=(2,),
+    trials=10,
+    workers=1,
+    baselines=BASELINES,
+    seconds=3600.0,
+    worker_seconds=3600.0,
+    busy_share=0.9,
+    finished_here=2,
+)
+
+
+def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
+    output = io.StringIO()
+    return Console(file=output, force_terminal=terminal, width=120, highlight=False), output
+
+
+def printed(thing: object) -> str:
+    plain, output = console(terminal=False)
+    plain.print(thing)
+    return output.getvalue()
+
+
+def test_a_log_gets_plain_lines(tmp_path: Path) -> None:
+    plain, output = console(terminal=False)
+    view = TerminalView(plain)
+    view.packing(1, 8)
+    view.start(SPEC, tmp_path / "[/odd] folder", "8 train")
+    view.say("trial 0 failed ([/b] is no number)")
+    view.show(SNAPSHOT)
+    view.show(SNAPSHOT)
+    view.end()
+    text = output.getvalue()
+    assert "\x1b" not in text
+    assert f"results in {tmp_path / '[/odd] folder'}\n" in text
+    assert "trial 0 failed ([/b] is no number)\n" in text
+    progress = (
+        "2/10 trials, best 12.5 (trial 1), gray 15.5, tint 16.5, training 90% of worker time, about 4 h 0 min left"
+    )
+    assert text.count(progress) == 1
+
+
+def test_a_terminal_gets_a_table_of_the_running_trials(tmp_path: Path) -> None:
+    live, output = console(terminal=True)
+    view = TerminalView(live)
+    view.start(SPEC, tmp_path, "8 train")
+    view.show(replace(SNAPSHOT, finished_here=0))
+    view.end()
+    text = output.getvalue()
+    assert "1/200" in text
+    assert "generator_learning_rate=0.0005" in text
+    assert "left" not in text
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_the_cursor_comes_back_however_it_ends(tmp_path: Path, started: bool) -> None:
+    live, output = console(terminal=True)
+    view = TerminalView(live)
+    view.packing(1, 8)
+    view.packing(2, 8)
+    if started:
+        view.start(SPEC, tmp_path, "8 train")
+    view.end()
+    view.end()
+    assert output.getvalue().rindex("\x1b[?25h") > output.getvalue().rindex("\x1b[?25l")
+
+
+def test_the_summary_sets_the_best_beside_the_default_and_both_baselines() -> None:
+    lines = [[cell.strip() for cell in line.split("│")] for line in printed(table()).splitlines()]
+    cells = {line[1]: line[2:-1] for line in lines if len(line) > 2}
+    assert cells["objective"] == cells["valid/delta_e"] == ["12.5", "14.25", "15.5", "16.5"]
+    assert cells[RATE] == ["0.003", "0.0002", "-", "-"]
+    assert "train/l1" not in cells
+    for name in ("best: trial 1", "default: trial 0", "gray", "tint"):
+        assert name in printed(table())
+
+
+def table() -> object:
+    return summary_table(SPEC, TRIALS, BASELINES)
+
+
+def test_a_best_default_stands_once_and_a_study_without_trials_has_an_empty_table() -> None:
+    assert "default" not in printed(summary_table(SPEC, TRIALS[:1], {}))
+    assert "objective" in printed(summary_table(SPEC, (), {}))
+
+
+def test_the_last_lines_say_how_it_went_where_all_is_and_what_to_type() -> None:
+    summary = {
+        "trials": {"wanted": 10, "complete": 2, "pruned": 0, "failed": 1},
+        "worker_seconds": 120.0,
+        "wall_seconds": 61.0,
+        "workers": 2,
+        "busy_share": 0.875,
+        "best": {"config": "results/sky/trials/0001/config.yaml"},
+    }
+    text = "\n".join(summary_lines(SPEC, Path("results/sky"), summary))
+    assert "2 complete, 1 failed of 10 wanted" in text
+    assert "1 min 1 s on 2 workers, 87.5% of their time" in text
+    assert "python -m colorgan train results/sky/trials/0001/config.yaml" in text
+    assert "make tensorboard STUDY=results/sky" in text
+    assert summary_lines(SPEC, Path("results/sky"), {})[0] == "no trials yet of 50 wanted"
+
+
+def test_a_quiet_view_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    view = QuietView()
+    view.packing(1, 2)
+    view.start(SPEC, tmp_path, "")
+    view.say("something")
+    view.show(SNAPSHOT)
+    view.end()
+    assert capsys.readouterr() == ("", "")
