@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
@@ -37,6 +37,7 @@ from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from colorgan.errors import CannotRunError
+from colorgan.record import Outcome
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from search.parameter import Domain
 
 Value = float | str | bool
-Outcome = Literal["complete", "pruned", "failed"]
 
 OBJECTIVE_TAG = "objective"
 ENDED_TAG = "trial/ended"

@@ -28,7 +28,7 @@ from search.space import Space
 from search.storage import StudyFolder, open_study
 from search.study import StudyError, StudySpec, read_study
 from search.table import epochs_table, trials_table, versions, write_summary, write_table
-from search.view import QuietView, View
+from search.view import View
 
 TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
 
@@ -76,7 +76,7 @@ def run_study(
         StorageError: The storage cannot be opened.
         EngineError: No worker can be started.
     """
-    folder, view = StudyFolder(Path(results) / spec.name), view or QuietView()
+    folder, view = StudyFolder(Path(results) / spec.name), view or View()
     with folder.owned():
         _check_question(spec, folder)
         engine = LocalEngine(
@@ -157,7 +157,7 @@ def _describe(photos: Photos) -> str:
 def _metric_columns(spec: StudySpec) -> list[MetricColumn]:
     """Returns the metrics of the HParams table: the objective, its own metric, the other validation metrics."""
     objective = spec.objective
-    first = MetricColumn(OBJECTIVE_TAG, "objective", f"{objective.metric}, {objective.direction}")
+    first = MetricColumn(OBJECTIVE_TAG, f"objective: {objective.metric}", objective.direction)
     own, others = METRICS[objective.metric], [metric for metric in VALID_METRICS if metric.key != objective.metric]
     return [first, *(MetricColumn(metric.key, metric.key, metric.description) for metric in (own, *others))]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,8 +21,8 @@ PLAIN_SECONDS = 15.0  # between two lines of progress without a terminal
 LIVE_SECONDS = 0.5
 
 
-class View(Protocol):
-    """Shows a study while it runs."""
+class View:
+    """Shows a study while it runs; this one shows nothing."""
 
     def packing(self, done: int, total: int) -> None:
         """The photos are being packed."""
@@ -40,26 +40,7 @@ class View(Protocol):
         """The study is over or was interrupted."""
 
 
-class QuietView:
-    """Shows nothing."""
-
-    def packing(self, done: int, total: int) -> None:
-        """Shows nothing."""
-
-    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
-        """Shows nothing."""
-
-    def say(self, line: str) -> None:
-        """Shows nothing."""
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Shows nothing."""
-
-    def end(self) -> None:
-        """Shows nothing."""
-
-
-class TerminalView:
+class TerminalView(View):
     """A live table in a terminal; without one, a line for each event and now and then one of progress."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -147,7 +128,8 @@ def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any]) -> 
     lines = [f"{states or 'no trials yet'} of {counts.get('wanted', spec.search.trials)} wanted"]
     if summary.get("worker_seconds"):
         lines.append(
-            f"{_duration(summary['wall_seconds'])} on {summary['workers']} workers, "
+            f"{_duration(summary['wall_seconds'])} on {summary['workers']} worker"
+            f"{'' if summary['workers'] == 1 else 's'}, "
             f"{summary['busy_share']:.1%} of their time spent training and validating"
         )
     lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")

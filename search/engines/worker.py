@@ -10,12 +10,15 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 from search.messages import Event, Job, Quit, StopTrial, WorkerReady
 
 ORPHAN_POLL_SECONDS = 1.0
+UNUSED = ("matplotlib", "pandas", "scipy")  # Keras imports them where it finds them: a third of a worker's start
 
 
 def main() -> None:
@@ -33,7 +36,8 @@ def main() -> None:
 
 
 def _work(connection: Connection[Event, Any], number: int, started: float) -> None:
-    from search.trial import TrialRunner  # imports TensorFlow, so not before the watch over the driver runs
+    with _hidden(UNUSED):
+        from search.trial import TrialRunner  # imports TensorFlow, so not before the watch over the driver runs
 
     runner = TrialRunner()
     connection.send(WorkerReady(number, _device(), time.perf_counter() - started))
@@ -41,6 +45,19 @@ def _work(connection: Connection[Event, Any], number: int, started: float) -> No
         if isinstance(message, Job):
             for event in runner.run(message, lambda job=message: _stop_wanted(connection, job)):  # type: ignore[misc]
                 connection.send(event)
+
+
+@contextmanager
+def _hidden(packages: Sequence[str]) -> Iterator[None]:
+    """Makes packages look as if they were not installed while something is imported."""
+    hidden = [name for name in packages if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _stop_wanted(connection: Connection[Event, Any], job: Job) -> bool | None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from colorgan.record import EpochRecord, State, TrialRecord
 from search.snapshot import Snapshot
 from search.study import StudySpec
-from search.view import QuietView, TerminalView, summary_lines, summary_table
+from search.view import TerminalView, View, summary_lines, summary_table
 
 RATE = "optimizer.generator_learning_rate"
 SPEC = StudySpec.model_validate({"name": "sky", "space": {RATE: {"type": "float", "low": 1e-4, "high": 1e-2}}})
@@ -138,7 +138,7 @@ def test_the_last_lines_say_how_it_went_where_all_is_and_what_to_type() -> None:
 
 
 def test_a_quiet_view_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    view = QuietView()
+    view = View()
     view.packing(1, 2)
     view.start(SPEC, tmp_path, "")
     view.say("something")
