@@ -34,18 +34,18 @@ setup-dev:
 	@requirements/setup.sh dev
 
 search: setup ## Run a study, or go on with it: STUDY= DATA= TRIALS= WORKERS= RESULTS=
-	$(VENV_PYTHON) -m search run $(call quote,STUDY) $(call option,--data,DATA) $(call option,--trials,TRIALS) \
+	@$(VENV_PYTHON) -m search run $(call quote,STUDY) $(call option,--data,DATA) $(call option,--trials,TRIALS) \
 		$(call option,--workers,WORKERS) $(call option,--results,RESULTS)
 
 status: setup ## Show how a study stands: STUDY= RESULTS=
-	$(VENV_PYTHON) -m search status $(call quote,STUDY) $(call option,--results,RESULTS)
+	@$(VENV_PYTHON) -m search status $(call quote,STUDY) $(call option,--results,RESULTS)
 
 tensorboard: setup ## Open a study's trials in TensorBoard on 127.0.0.1: STUDY= RESULTS=
-	$(VENV_PYTHON) -m search tensorboard $(call quote,STUDY) $(call option,--results,RESULTS)
+	@$(VENV_PYTHON) -m search tensorboard $(call quote,STUDY) $(call option,--results,RESULTS)
 
 train: setup ## Train one configuration by hand: CONFIG=
 	@test -n $(call quote,CONFIG) || { echo 'make train: name a configuration, CONFIG=config.yaml' >&2; exit 2; }
-	$(VENV_PYTHON) -m colorgan train $(call quote,CONFIG)
+	@$(VENV_PYTHON) -m colorgan train $(call quote,CONFIG)
 
 check: setup-dev ## Formatting, lint, types, import directions
 	$(VENV_PYTHON) -m ruff format --check .

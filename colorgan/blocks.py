@@ -1,6 +1,6 @@
 """What both networks are built of: normalization, activation, dropout, and the initial weights.
 
-In `keras.ops` alone. The layers keep in variables what trials change (the dropout rate) and take their initial state
+The layers keep in variables what trials change (the dropout rate) and take their initial state
 from `initialize`, so that a built network can be started anew without building it again.
 """
 
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from colorgan.backend import normalize_batch
 from colorgan.config import Activation, Normalization
 
 WEIGHT_STDDEV = 0.02  # pix2pix, section 6.2
@@ -44,17 +45,18 @@ class Normalize(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Normalizes; in training a batch layer also updates its moving statistics."""
-        x = ops.cast(inputs, "float32")
-        if self.per_photo:
-            mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)
-        elif training:
-            mean, variance = ops.moments(x, axes=(0, 1, 2))
+        x, gamma, beta = (ops.cast(values, "float32") for values in (inputs, self.gamma, self.beta))
+        if training and not self.per_photo:
+            normalized, mean, variance = normalize_batch(x, gamma, beta, epsilon=EPSILON)
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
+            return ops.cast(normalized, self.compute_dtype)
+        if self.per_photo:
+            mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)
         else:
             mean, variance = self.moving_mean, self.moving_variance
-        scale = ops.rsqrt(variance + EPSILON) * ops.cast(self.gamma, "float32")
-        return ops.cast(x * scale + (ops.cast(self.beta, "float32") - mean * scale), self.compute_dtype)
+        scale = ops.rsqrt(variance + EPSILON) * gamma
+        return ops.cast(x * scale + (beta - mean * scale), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs."""

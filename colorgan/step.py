@@ -1,4 +1,4 @@
-"""One training step of both networks, compiled once per architecture. The only room that knows TensorFlow.
+"""One training step of both networks, compiled once per architecture. Knows TensorFlow, as `backend.py` does.
 
 Both networks are updated on each batch from the same forward pass: the generator by
 adversarial_weight x adversarial + l1_weight x L1 + l2_weight x L2, the discriminator by its loss on real plus its loss
@@ -21,8 +21,9 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from colorgan.backend import compiled
 from colorgan.color import split_photo
-from colorgan.config import PrecisionConfig, TrainConfig
+from colorgan.config import TrainConfig
 from colorgan.losses import discriminator_loss, generator_loss, l1_loss, l2_loss
 
 INITIAL_LOSS_SCALE = 2.0**15  # Keras' LossScaleOptimizer
@@ -73,14 +74,16 @@ class Adam:
 
     def apply(self, gradients: Sequence[Any], *, rate: Any, beta_1: Any, beta_2: Any, epsilon: Any) -> None:
         """Updates the network's variables in place."""
-        self.updates.value.assign_add(1.0)
+        self.updates.assign_add(1.0)
+        updates = self.updates.value.read_value()
+        beta_1_power, beta_2_power = tf.pow(beta_1, updates), tf.pow(beta_2, updates)
         for variable, first, second, gradient in zip(self.trained, self.first, self.second, gradients, strict=True):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.value.handle,
                 m=first.value.handle,
                 v=second.value.handle,
-                beta1_power=tf.pow(beta_1, self.updates.value),
-                beta2_power=tf.pow(beta_2, self.updates.value),
+                beta1_power=beta_1_power,
+                beta2_power=beta_2_power,
                 lr=rate,
                 beta1=beta_1,
                 beta2=beta_2,
@@ -220,14 +223,6 @@ class TrainStep:
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=average.value.handle, alpha=1.0 - decay, delta=average.value - weight.value
             )
-
-
-def compiled(function: Callable[..., Any], precision: PrecisionConfig) -> Callable[..., Any]:
-    """Returns the function as a graph that is traced once, through XLA where the configuration asks for it."""
-    with_gpu = bool(tf.config.list_physical_devices("GPU"))
-    jit = with_gpu if precision.jit_compile == "auto" else precision.jit_compile == "on"
-    graph: Callable[..., Any] = tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
-    return graph
 
 
 def _slot(shape: tuple[int, ...], name: str) -> keras.Variable:

@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from colorgan.backend import compiled
 from colorgan.blocks import initialize
 from colorgan.checkpoint import Checkpoint, CheckpointError
 from colorgan.color import split_photo
@@ -25,7 +26,7 @@ from colorgan.discriminator import build_discriminator
 from colorgan.epoch import TRAIN_METRICS, EpochResult
 from colorgan.generator import build_generator
 from colorgan.photos import Photos
-from colorgan.step import Knobs, TrainStep, compiled
+from colorgan.step import Knobs, TrainStep
 from colorgan.validation import Validator
 
 PAUSE_SECONDS = 0.5  # between two pauses; a caller reacts to a stop within it

@@ -9,10 +9,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from colorgan.backend import compiled
 from colorgan.color import join_photo, split_photo
 from colorgan.config import PrecisionConfig
 from colorgan.metrics import average_metrics, mean_chroma, measure_photos
-from colorgan.step import compiled
 
 Predict = Callable[[NDArray[np.uint8]], Any]  # photos (batch, size, size, 3) -> scaled chroma (batch, size, size, 2)
 

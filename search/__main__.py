@@ -92,12 +92,10 @@ def _folder(place: Path, results: Path) -> Path:
 
 
 def _show(folder: Path) -> None:
-    from rich.console import Console
-
     from search.run import load_result
-    from search.view import summary_lines, summary_table
+    from search.view import make_console, summary_lines, summary_table
 
-    result, console = load_result(folder), Console(highlight=False)
+    result, console = load_result(folder), make_console()
     console.print(summary_table(result.spec, result.records, result.summary.get("baselines", {})))
     for line in summary_lines(result.spec, result.folder, result.summary):
         console.print(line, soft_wrap=True, markup=False)

@@ -28,6 +28,7 @@ from search.study import StudySpec
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 30.0  # for running trials to save their checkpoints after a stop
+SEEDS = 2**31  # of a configuration
 Ending = Literal["finished", "interrupted", "time limit", "too many failures"]
 
 
@@ -176,7 +177,7 @@ class Driver:
 
     def _queue(self, trial: optuna.Trial) -> None:
         """Makes a new or left trial ready to be handed out, or ends it where nothing is to be trained."""
-        params, seed = self._space.suggest(trial), self._spec.train.seed + trial.number
+        params, seed = self._space.suggest(trial), (self._spec.train.seed + trial.number) % SEEDS
         files = self._folder.trial(trial.number)
         record = _left_record(files) or TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
         if (record.params, record.seed) != (params, seed):  # of another study that had these results

@@ -75,7 +75,8 @@ class Sampler(Method):
         _check(self, SAMPLERS, "sampler")
         missing = [module for module in EXTRAS.get(self.name, ()) if importlib.util.find_spec(module) is None]
         if missing:
-            message = f"{self.name} needs {' and '.join(missing)}: run pip install 'colorgan[{self.name}]'"
+            install = f"run make setup EXTRAS={self.name}, or pip install 'colorgan[{self.name}]'"
+            message = f"{self.name} needs {' and '.join(missing)}: {install}"
             raise MistakesError([Mistake(("name",), message)])
         return self
 

@@ -91,9 +91,13 @@ class Space:
             values[path] = value
         return self.base.with_values(values)
 
+    def label(self, path: str) -> str:
+        """Returns a parameter's name for people: its path, and whether the value is a factor of another's."""
+        return f"{path} (factor)" if self.parameters[path].factor_of else path
+
     def hparams(self) -> list[Domain]:
         """Returns what each parameter can be."""
-        return [parameter.domain(path) for path, parameter in self.parameters.items()]
+        return [parameter.domain(self.label(path)) for path, parameter in self.parameters.items()]
 
     def shown(self, params: Mapping[str, Scalar]) -> dict[str, Shown]:
         """Returns a trial's parameters in the words of `hparams`."""
@@ -102,7 +106,7 @@ class Space:
             parameter = self.parameters[path]
             text = parameter.shown(value) if isinstance(parameter, CategoricalParameter) else value
             if text is not None:
-                result[path] = text
+                result[self.label(path)] = text
         return result
 
     def grid(self) -> dict[str, list[Scalar]]:

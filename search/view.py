@@ -15,10 +15,12 @@ from rich.text import Text
 
 from colorgan.record import TrialRecord
 from search.snapshot import Baselines, Snapshot, best_record, count_states
+from search.space import Space
 from search.study import StudySpec
 
 PLAIN_SECONDS = 15.0  # between two lines of progress without a terminal
 LIVE_SECONDS = 0.5
+PLAIN_WIDTH = 120  # of tables without a terminal
 
 
 class View:
@@ -44,7 +46,7 @@ class TerminalView(View):
     """A live table in a terminal; without one, a line for each event and now and then one of progress."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False)
+        self._console = console or make_console()
         self._live: Live | None = None
         self._packing: Progress | None = None
         self._shown = 0.0
@@ -98,6 +100,12 @@ class TerminalView(View):
             self._live = None
 
 
+def make_console() -> Console:
+    """Returns the console that all is printed to."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
 def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Baselines) -> Table:
     """Returns the best trial beside the default configuration and both baselines: objective, metrics, parameters."""
     best = best_record(records, spec.objective.direction)
@@ -116,8 +124,9 @@ def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Ba
     keys = ["objective", *(key for _, metrics, _ in columns[:1] for key in metrics if key.startswith("valid/"))]
     for key in keys:
         table.add_row(key, *(_number(metrics.get(key)) for _, metrics, _ in columns), end_section=key == keys[-1])
+    space = Space(spec.space, spec.train)
     for path in best.params if best else ():
-        table.add_row(path, *(_number(params.get(path)) for _, _, params in columns))
+        table.add_row(space.label(path), *(_number(params.get(path)) for _, _, params in columns))
     return table
 
 

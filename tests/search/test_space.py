@@ -130,7 +130,7 @@ def test_the_default_parameters_can_be_enqueued(space):
 def test_what_tensorboard_is_told_fits_what_trials_show(space):
     domains = {domain.name: domain for domain in space.hparams()}
     shown = space.shown(suggest(space, {NORM: "batch"}))
-    assert set(shown) <= set(domains) == set(PARAMETERS)
+    assert set(shown) <= set(domains) == {space.label(path) for path in PARAMETERS}
     for name, value in shown.items():
         domain = domains[name]
         assert value in domain.values if domain.kind == "discrete" else domain.low <= value <= domain.high
@@ -164,3 +164,10 @@ def test_a_default_that_no_trial_has_refuses_nothing():
     mistakes = space_mistakes({**parameters, "generator.depth": CategoricalParameter(choices=(7, 8))}, base)
     assert all(mistake.keys[0] == "generator.depth" for mistake in mistakes)
     assert mistakes
+
+
+def test_a_factor_is_not_mistaken_for_the_value_it_makes(space):
+    tied = [path for path, parameter in space.parameters.items() if parameter.factor_of]
+    assert tied
+    assert all(space.label(path) == f"{path} (factor)" for path in tied)
+    assert all(space.label(path) == path for path in space.parameters if path not in tied)

@@ -1,0 +1,40 @@
+"""What the backend does better than `keras.ops`: compiled graphs, and batch normalization in one operation.
+
+With `step.py` the only room that knows TensorFlow; another backend brings these two functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from colorgan.config import PrecisionConfig
+
+
+def compiled(function: Callable[..., Any], precision: PrecisionConfig) -> Callable[..., Any]:
+    """Returns the function as a graph that is traced once, through XLA where the configuration asks for it."""
+    with_gpu = bool(tf.config.list_physical_devices("GPU"))
+    jit = with_gpu if precision.jit_compile == "auto" else precision.jit_compile == "on"
+    graph: Callable[..., Any] = tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
+    return graph
+
+
+def normalize_batch(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[Any, Any, Any]:
+    """Normalizes over photos and pixels in one fused operation, which saves some percent of a training step.
+
+    Args:
+        x: float32, (batch, height, width, channels).
+        gamma: Scale, (channels,).
+        beta: Offset, (channels,).
+        epsilon: Added to the variance.
+
+    Returns:
+        The normalized features, and the mean and the biased variance of each channel.
+    """
+    y, mean, variance, _, _, _ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
+    )
+    count = x.shape[1] * x.shape[2] * tf.cast(tf.shape(x)[0], tf.float32)
+    return y, mean, variance * ((count - 1.0) / count)  # the operation returns the unbiased one
