@@ -93,7 +93,8 @@ class Space:
 
     def label(self, path: str) -> str:
         """Returns a parameter's name for people: its path, and whether the value is a factor of another's."""
-        return f"{path} (factor)" if self.parameters[path].factor_of else path
+        parameter = self.parameters.get(path)
+        return f"{path} (factor)" if parameter and parameter.factor_of else path
 
     def hparams(self) -> list[Domain]:
         """Returns what each parameter can be."""
