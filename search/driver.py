@@ -16,14 +16,13 @@ from optuna.trial import TrialState
 
 from colorgan.config import ConfigError
 from colorgan.epoch import EpochResult
-from colorgan.record import Outcome, RecordError, TrialRecord, read_record
+from colorgan.record import Outcome, TrialRecord
 from search.engines import Engine
-from search.events import Session
-from search.live_trial import LiveTrial
+from search.live_trial import LiveTrial, open_live_trial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
-from search.snapshot import FINISHED, Baselines, Snapshot
+from search.snapshot import FINISHED, Baselines, Snapshot, ranked
 from search.space import Space
-from search.storage import StudyFolder, TrialFolder
+from search.storage import StudyFolder
 from search.study import StudySpec
 
 POLL_SECONDS = 0.2
@@ -178,25 +177,17 @@ class Driver:
     def _queue(self, trial: optuna.Trial) -> None:
         """Makes a new or left trial ready to be handed out, or ends it where nothing is to be trained."""
         params, seed = self._space.suggest(trial), (self._spec.train.seed + trial.number) % SEEDS
-        files = self._folder.trial(trial.number)
-        record = _left_record(files) or TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
-        if (record.params, record.seed) != (params, seed):  # of another study that had these results
-            record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
-        session = Session(
-            self._folder.tensorboard / f"trial-{trial.number:04d}",
-            hparams=self._space.shown(params),
-            group=f"trial-{trial.number:04d}",
-        )
         config, refused = self._spec.train, ""
         try:
             config = self._space.to_config(params, seed=seed)
         except ConfigError as error:
             refused = str(error)
-        live = LiveTrial(trial, config, record, files, session, self._spec.objective)
-        live.prepare()
-        match record.state:
+        record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
+        shown = self._space.shown(params)
+        live = open_live_trial(trial, config, record, folder=self._folder, shown=shown, objective=self._spec.objective)
+        match live.record.state:
             case "complete" | "pruned" | "failed" as outcome:  # a driver was killed just before it told Optuna
-                self._finish(live, outcome, record.reason)
+                self._finish(live, outcome, live.record.reason)
             case _ if refused:
                 self._finish(live, "failed", f"the configuration is refused: {refused}")
             case _:
@@ -281,11 +272,8 @@ class Driver:
         keep = self._spec.search.keep_checkpoints
         if keep == "all":
             return
-        sign = 1.0 if self._spec.objective.direction == "minimize" else -1.0
-        ranked = sorted(
-            (r for r in self._records.values() if r.state == "complete"), key=lambda r: sign * (r.objective or 0.0)
-        )
-        kept = {record.number for record in ranked[:keep]}
+        best = ranked(self._records.values(), self._spec.objective.direction)[:keep]
+        kept = {record.number for record in best}
         for record in self._records.values():
             if record.state in FINISHED and record.number not in kept:
                 self._folder.trial(record.number).checkpoint.unlink(missing_ok=True)
@@ -307,10 +295,3 @@ class Driver:
         if limit and not self._stopping and time.monotonic() - self._started > limit:
             self._say(f"stopping: study_timeout_seconds {limit:g} is over")
             self._stop("time limit")
-
-
-def _left_record(files: TrialFolder) -> TrialRecord | None:
-    try:
-        return read_record(files.record)
-    except RecordError:
-        return None

@@ -10,6 +10,7 @@ import math
 import statistics
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import optuna
@@ -17,9 +18,18 @@ from optuna.trial import TrialState
 
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
-from colorgan.record import EpochRecord, Outcome, TrialRecord, Value, write_record, write_whole
+from colorgan.record import (
+    EpochRecord,
+    Outcome,
+    RecordError,
+    TrialRecord,
+    Value,
+    read_record,
+    write_record,
+    write_whole,
+)
 from search.events import OBJECTIVE_TAG, Session
-from search.storage import TrialFolder
+from search.storage import StudyFolder, TrialFolder
 from search.study import Objective
 
 OPTUNA_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -152,3 +162,33 @@ class LiveTrial:
     def _update(self, **changes: Value | tuple[EpochRecord, ...] | None) -> None:
         self.record = self.record.model_copy(update=changes)
         write_record(self.files.record, self.record)
+
+
+def open_live_trial(
+    trial: optuna.Trial,
+    config: TrainConfig,
+    record: TrialRecord,
+    *,
+    folder: StudyFolder,
+    shown: Mapping[str, bool | int | float | str],
+    objective: Objective,
+) -> LiveTrial:
+    """Returns a trial that is ready to be dispatched, or to be ended if its record says how.
+
+    Args:
+        trial: New, or left RUNNING by an earlier driver.
+        config: What it trains.
+        record: Its first record. What an earlier driver has recorded of the same parameters and seed goes before.
+        folder: The study's files.
+        shown: Its parameters as the dashboard shows them.
+        objective: The study's.
+    """
+    files, name = folder.trial(trial.number), f"trial-{trial.number:04d}"
+    with suppress(RecordError):
+        left = read_record(files.record)
+        if (left.params, left.seed) == (record.params, record.seed):
+            record = left
+    session = Session(folder.tensorboard / name, hparams=shown, group=name)
+    live = LiveTrial(trial, config, record, files, session, objective)
+    live.prepare()
+    return live

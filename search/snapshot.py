@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from colorgan.record import TrialRecord
@@ -51,8 +51,13 @@ def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
     return {state: states.count(state) for state in (*FINISHED, "running", "waiting")}
 
 
-def best_record(records: Sequence[TrialRecord], direction: str) -> TrialRecord | None:
-    """Returns the complete trial with the best objective, the earliest of equals; None without one."""
+def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
+    """Returns the complete trials, the best objective first, the earliest of equals."""
     sign = 1.0 if direction == "minimize" else -1.0
-    ranked = [(sign * r.objective, r.number, r) for r in records if r.state == "complete" and r.objective is not None]
-    return min(ranked, default=(0.0, 0, None))[2]
+    complete = [(sign * r.objective, r.number, r) for r in records if r.state == "complete" and r.objective is not None]
+    return [record for _, _, record in sorted(complete)]
+
+
+def best_record(records: Iterable[TrialRecord], direction: str) -> TrialRecord | None:
+    """Returns the complete trial with the best objective; None without one."""
+    return next(iter(ranked(records, direction)), None)
