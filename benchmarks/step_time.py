@@ -23,7 +23,7 @@ BLOCK_SECONDS, ROUNDS, SLOW_ROUNDS, WARM_UP_STEPS = 1.0, 9, 5, 2  # slow: a step
 COLUMNS = ("size", "depth", "filters", "batch", "threads", "ours ms", "tutorial ms", "ours / tutorial", "spread")
 NOTES = [
     "Medians over interleaved blocks of about a second; spread: smallest to largest ratio of neighbouring blocks.",
-    "Ours is given uint8 photos (colour conversion, flips and moving average are in its step), the tutorial's ready "
+    "Ours is given uint8 photos (colour conversion and moving average are in its step), the tutorial's ready "
     "float Lab tensors. Both: batch normalization, no dropout, float32, no XLA, the same noise as photos.",
 ]
 
@@ -118,7 +118,7 @@ def our_step(case: Case) -> Callable[[], Any]:
     )
     generator, average = (build_generator(config.generator, size=case.size) for _ in range(2))
     step = TrainStep(config, generator, build_discriminator(config.discriminator, size=case.size), average)
-    step.reset(seed=0)
+    step.reset()
     photos = np.random.default_rng(0).integers(0, 256, (case.batch, case.size, case.size, 3), dtype=np.uint8)
     knobs = Knobs(2e-4, 2e-4, 0.5, 0.5, 0.999, 1e-7, 1.0, 100.0, 0.0, 0.0, 0.999)
     return lambda: step(photos, knobs)

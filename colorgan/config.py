@@ -258,7 +258,6 @@ class TrainConfig(Part):
             "generator": generator,
             "discriminator": self.discriminator.model_dump(),
             "size": self.data.size,
-            "flip": self.data.flip,
             "adversarial": self.losses.adversarial,
             "batch_size": [self.schedule.batch_size, self.validation.batch_size],
             "moving_average": self.validation.moving_average is not None,

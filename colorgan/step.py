@@ -127,37 +127,32 @@ class LossScale:
 
 
 class TrainStep:
-    """The compiled step and all state that only it changes: optimizer slots, loss scales, the flips' seed."""
+    """The compiled step and all state that only it changes: optimizer slots and loss scales."""
 
     def __init__(
         self, config: TrainConfig, generator: keras.Model, discriminator: keras.Model, average: keras.Model | None
     ) -> None:
         self._adversarial = config.losses.adversarial
-        self._flip = config.data.flip
         self._generator, self._discriminator = generator, discriminator
         self._averaged = list(zip(average.weights, generator.weights, strict=True)) if average else []
         self._generator_adam = Adam(generator.trainable_variables, name="generator")
         self._discriminator_adam = Adam(discriminator.trainable_variables, name="discriminator")
         scaled = config.precision.policy == "mixed_float16"
         self._scales = [LossScale(name="generator"), LossScale(name="discriminator")] if scaled else []
-        self._flip_seed = keras.random.SeedGenerator(0)
         self._compiled = compiled(self._step, config.precision)
 
     @property
     def variables(self) -> list[keras.Variable]:
         """All state, in a fixed order."""
         scales = [variable for scale in self._scales for variable in scale.variables]
-        return [
-            *self._generator_adam.variables, *self._discriminator_adam.variables, *scales, self._flip_seed.state
-        ]  # fmt: skip
+        return [*self._generator_adam.variables, *self._discriminator_adam.variables, *scales]
 
-    def reset(self, *, seed: int) -> None:
+    def reset(self) -> None:
         """Gives all state its initial value."""
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape, dtype=variable.dtype))
         for scale in self._scales:
             scale.scale.assign(INITIAL_LOSS_SCALE)
-        self._flip_seed.state.assign(np.random.SeedSequence([seed, 2**31]).generate_state(2))
 
     def __call__(self, photos: NDArray[np.uint8], knobs: Knobs) -> Any:
         """Trains on one batch and returns its losses.
@@ -173,7 +168,7 @@ class TrainStep:
 
     def _step(self, photos: Any, knobs: Any) -> Any:
         k = Knobs(*tf.unstack(knobs))
-        lightness, real = split_photo(self._flipped(photos))
+        lightness, real = split_photo(photos)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             generated = self._generator(lightness, training=True)
             on_real = self._discriminator([lightness, real], training=True)
@@ -187,12 +182,6 @@ class TrainStep:
         self._update(k, generator_tape, discriminator_tape, scaled)
         self._move_average(k.moving_average)
         return ops.stack([adversarial, l1, l2, total, loss_real, loss_fake, discriminator_total])
-
-    def _flipped(self, photos: Any) -> Any:
-        if not self._flip:
-            return photos
-        chance = keras.random.uniform((photos.shape[0], 1, 1, 1), seed=self._flip_seed)
-        return ops.where(chance < 0.5, photos, ops.flip(photos, axis=2))
 
     def _scaled(self, losses: list[Any]) -> list[Any]:
         if not self._scales:

@@ -153,7 +153,7 @@ def test_another_seed_gives_another_run(warm):
 
 
 def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
-    warm.reset(CONFIG.with_values({"schedule.batch_size": 4}))
+    warm.reset(CONFIG.with_values({"data.flip": False}))
     steps = len(photos.train)  # four passes of batches of four
     crops = [crop.tobytes() for step in range(steps) for crop in warm._batch(step)]
     passes = [crops[i : i + len(photos.train)] for i in range(0, len(crops), len(photos.train))]
@@ -161,6 +161,21 @@ def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
     assert len(passes) == 4
     assert all(Counter(found) == everything for found in passes)
     assert passes[0] != passes[1]
+
+
+def test_about_half_of_the_crops_are_mirrored_in_each_pass_others_than_before(warm, photos):
+    warm.reset(CONFIG)
+    found = [crop for step in range(100) for crop in warm._batch(step)]
+    straight = {crop.tobytes() for crop in photos.train}
+    mirrored = {crop[:, ::-1].tobytes() for crop in photos.train}
+    assert not straight & mirrored
+    are = [crop.tobytes() in mirrored for crop in found]
+    assert all(now or crop.tobytes() in straight for now, crop in zip(are, found, strict=True))
+    assert 160 < sum(are) < 240
+    by_pass = {}
+    for place, crop in enumerate(found):
+        by_pass.setdefault(place // len(photos.train), set()).add(crop.tobytes())
+    assert len({frozenset(crops & mirrored) for crops in by_pass.values()}) > 1
 
 
 def test_fewer_crops_than_a_batch_are_enough(photos):
