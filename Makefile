@@ -2,7 +2,8 @@
 # The first command makes .venv (requirements/setup.sh); the next ones find it finished.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-dev search status tensorboard train check test bench lock clean
+.PHONY: help setup setup-dev search status tensorboard compare dashboard promote train evaluate export colorize demo
+.PHONY: check test bench lock clean
 
 STUDY ?= studies/quickstart.yaml
 DATA ?=
@@ -10,6 +11,15 @@ TRIALS ?=
 WORKERS ?=
 RESULTS ?=
 CONFIG ?=
+EPOCHS ?=
+OUT ?=
+TOP ?=
+SEEDS ?=
+TO ?=
+MODEL ?=
+INPUT ?=
+OUTPUT ?=
+PORT ?=
 UPGRADE ?=
 PYTHON ?=
 ACCELERATOR ?=
@@ -20,12 +30,14 @@ export PYTHON ACCELERATOR EXTRAS UV
 VENV_PYTHON := .venv/bin/python
 # $(call quote,NAME): the value of variable NAME as one word of the shell, taken literally.
 quote = '$(subst ','\'',$(value $(1)))'
+# $(call need,NAME,example): an error if variable NAME is empty.
+need = test -n $(call quote,$(1)) || { echo 'make $@: give $(1)=, e.g. $(1)=$(2)' >&2; exit 2; }
 # $(call option,--flag,NAME): nothing if variable NAME is empty.
 option = $(if $(value $(2)),$(1) $(call quote,$(2)))
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu, EXTRAS=qmc,cmaes,gp, UV= (use pip)'
+	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu, EXTRAS=qmc,cmaes,gp,dashboard,onnx, UV= (use pip)'
 
 setup: ## Make or mend .venv; all other commands do so as well
 	@requirements/setup.sh run
@@ -40,12 +52,42 @@ search: setup ## Run a study, or go on with it: STUDY= DATA= TRIALS= WORKERS= RE
 status: setup ## Show how a study stands: STUDY= RESULTS=
 	@$(VENV_PYTHON) -m search status $(call quote,STUDY) $(call option,--results,RESULTS)
 
-tensorboard: setup ## Open a study's trials in TensorBoard on 127.0.0.1: STUDY= RESULTS=
-	@$(VENV_PYTHON) -m search tensorboard $(call quote,STUDY) $(call option,--results,RESULTS)
+tensorboard: setup ## Open a study's trials in TensorBoard on 127.0.0.1: STUDY= RESULTS= PORT=
+	@$(VENV_PYTHON) -m search tensorboard $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--port,PORT)
 
-train: setup ## Train one configuration by hand: CONFIG=
-	@test -n $(call quote,CONFIG) || { echo 'make train: name a configuration, CONFIG=config.yaml' >&2; exit 2; }
-	@$(VENV_PYTHON) -m colorgan train $(call quote,CONFIG)
+compare: setup ## Table, trials.csv, plots and report.html of a study: STUDY= RESULTS=
+	@$(VENV_PYTHON) -m search compare $(call quote,STUDY) $(call option,--results,RESULTS)
+
+dashboard: setup ## Open a study in optuna-dashboard on 127.0.0.1 (EXTRAS=dashboard): STUDY= RESULTS= PORT=
+	@$(VENV_PYTHON) -m search dashboard $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--port,PORT)
+
+promote: setup ## Confirm the best few beside the default and promote one: STUDY= RESULTS= TOP= SEEDS= TO= WORKERS=
+	@$(VENV_PYTHON) -m search promote $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--top,TOP) \
+		$(call option,--seeds,SEEDS) $(call option,--to,TO) $(call option,--workers,WORKERS)
+
+train: setup ## Train one configuration to its end, or go on with it: CONFIG= DATA= EPOCHS= OUT=
+	@$(call need,CONFIG,config.yaml)
+	@$(VENV_PYTHON) -m colorgan train $(call quote,CONFIG) $(call option,--data,DATA) $(call option,--epochs,EPOCHS) \
+		$(call option,--out,OUT)
+
+evaluate: setup ## Measure a model photo by photo: MODEL= INPUT= OUT=
+	@$(call need,MODEL,results/runs/...)
+	@$(VENV_PYTHON) -m colorgan evaluate $(call quote,MODEL) $(or $(call option,,INPUT),sample) $(call option,--out,OUT)
+
+export: setup ## Write a model in the formats that others read: MODEL= OUT=
+	@$(call need,MODEL,results/runs/...)
+	@$(VENV_PYTHON) -m colorgan export $(call quote,MODEL) $(call option,--out,OUT)
+
+colorize: setup ## Colour a photo or a folder of them: MODEL= INPUT= OUTPUT=
+	@$(call need,MODEL,results/runs/...)
+	@$(call need,INPUT,photo.jpg)
+	@$(VENV_PYTHON) -m colorgan colorize $(call quote,MODEL) $(call quote,INPUT) $(call option,--output,OUTPUT)
+
+demo: setup ## From the quickstart to three coloured historical photos, in results/demo
+	@$(VENV_PYTHON) -m search run studies/quickstart.yaml
+	@test -e results/quickstart/promoted || $(VENV_PYTHON) -m search promote results/quickstart
+	@$(VENV_PYTHON) -m colorgan train results/quickstart/promoted/config.yaml --epochs 60 --out results/demo
+	@$(VENV_PYTHON) -m colorgan colorize results/demo colorgan/historical_photos --compare --output results/demo/photos
 
 check: setup-dev ## Formatting, lint, types, import directions
 	$(VENV_PYTHON) -m ruff format --check .

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.processes import ChildError
 from benchmarks.report import Options, Report, machine
 
-NAMES = ("startup", "step_time", "packing", "trial_overhead", "memory", "quickstart")
+NAMES = ("startup", "step_time", "packing", "trial_overhead", "memory", "hparams_page", "colorize", "quickstart")
 
 
 def main() -> None:

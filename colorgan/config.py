@@ -178,6 +178,8 @@ class ValidationConfig(Part):
     """Largest decay of the moving average of the generator's weights that is validated and exported; None uses the
     raw weights. Its warm-up, decay = (1 + step) / (10 + step), fits the horizon to the step reached.
     Source: Karras et al. 2018, arXiv 1710.10196, section 4; the warm-up is TensorFlow's ExponentialMovingAverage."""
+    part: Literal["valid", "confirm"] = "valid"
+    """Which photos are measured. `confirm` is for confirming a configuration on photos that no search has seen."""
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Validate each time this many epochs are done, and at the end."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
@@ -264,6 +266,14 @@ class TrainConfig(Part):
             "precision": self.precision.model_dump(),
         }
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
+
+    def continues_as(self, other: TrainConfig) -> bool:
+        """Returns whether a run of this configuration may go on as a run of the other: equal but for its length.
+
+        The length matters to a schedule that ends with it.
+        """
+        same = self.with_values({"schedule.epochs": other.schedule.epochs})
+        return self == other or (self.schedule.decay == "constant" and same == other)
 
     def to_yaml(self) -> str:
         """Returns the configuration as YAML with every default written out; `load_config` reads it back equal."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from colorgan.config import DataConfig
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_FILE_BYTES = 1 << 29  # about an uncompressed 16-bit image of MAX_PIXELS
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs; here it is an error
 MIN_SIDE = 8  # pixels; the smallest crop there is: less is an icon, not a photo
 MAX_ASPECT = 16  # long / short side; a thinner strip would be blown up without bound at scale 1
@@ -29,6 +31,24 @@ _SRGB_NAMES = {"sRGB", "sRGB built-in", "sRGB IEC61966-2.1"}  # already what we 
 
 class PhotoError(ValueError):
     """A file that gives no photo; the message says why, without the file's name."""
+
+
+def read_file(path: Path | str) -> bytes:
+    """Returns what a photo file holds.
+
+    Raises:
+        PhotoError: It cannot be read, is empty, or too large for any photo.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise PhotoError(f"cannot be read: {error.strerror}") from None
+    if not data:
+        raise PhotoError("empty")
+    if len(data) > MAX_FILE_BYTES:
+        raise PhotoError(f"larger than {MAX_FILE_BYTES} bytes")
+    return data
 
 
 def read_crops(data: bytes, config: DataConfig) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from colorgan.decode import PhotoError, read_crops
+from colorgan.decode import PhotoError, read_crops, read_file
 from colorgan.folder import Listing, PhotoFile, Skipped
 from colorgan.packs import ArrayInfo, write_array
 from colorgan.split import PARTS, HashedPhoto, Part, hash_photo, split_photos
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from colorgan.config import DataConfig
 
 FORMAT = 1  # raise it when equal photos and settings give other crops than before
-MAX_FILE_BYTES = 1 << 29  # about an uncompressed 16-bit image of the most pixels that `decode.py` takes
 MAX_THREADS = 32  # bounds memory; Pillow decodes thousands of photos a second with fewer
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
@@ -137,32 +136,19 @@ class _Packer:
 
 def _hash(file: PhotoFile, seed: int) -> HashedPhoto | PhotoError:
     try:
-        return hash_photo(file, _read(file), seed)
+        return hash_photo(file, read_file(file.path), seed)
     except PhotoError as error:
         return error
 
 
 def _decode(photo: HashedPhoto, config: DataConfig) -> NDArray[np.uint8] | PhotoError:
     try:
-        data = _read(photo.file)
+        data = read_file(photo.file.path)
         if hashlib.sha256(data).hexdigest() != photo.digest:
             return PhotoError("changed while the photos were packed")
         return read_crops(data, config)
     except PhotoError as error:
         return error
-
-
-def _read(file: PhotoFile) -> bytes:
-    try:
-        with Path(file.path).open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror}") from None
-    if not data:
-        raise PhotoError("empty")
-    if len(data) > MAX_FILE_BYTES:
-        raise PhotoError(f"larger than {MAX_FILE_BYTES} bytes")
-    return data
 
 
 def _in_order(

@@ -56,6 +56,7 @@ class TrialRecord(Part):
         reason: Why it was pruned or failed, or what became of its worker.
         objective: The objective at its last report; for a complete trial its final value.
         params: What was sampled, by dotted path; a tied parameter as the sampled factor.
+        group: Name that the seeds of one configuration share; empty for a trial of its own.
         started: Seconds since the epoch, of its first dispatch.
         seconds: From dispatch to end, summed over its attempts.
         setup_seconds: Of that, before training began.
@@ -70,6 +71,7 @@ class TrialRecord(Part):
     objective: float | None = None
     params: dict[str, Value] = Field(default_factory=dict)
     seed: int
+    group: str = ""
     worker: int | None = None
     started: float | None = None
     seconds: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from colorgan.checkpoint import Checkpoint, CheckpointError
@@ -26,9 +27,9 @@ def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path) -> str:
         return ""
     try:
         found = Checkpoint.load(checkpoint)
-        if found.config != config:
+        if not found.config.continues_as(config) or found.epoch > config.schedule.epochs:
             return "the checkpoint found is of another configuration; started anew"
-        trainer.restore(found)
+        trainer.restore(replace(found, config=config))
     except CheckpointError as error:
         aside = checkpoint.with_name(f"damaged-{checkpoint.name}")
         checkpoint.replace(aside)

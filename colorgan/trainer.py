@@ -24,6 +24,7 @@ from colorgan.color import split_photo
 from colorgan.config import TrainConfig
 from colorgan.discriminator import build_discriminator
 from colorgan.epoch import TRAIN_METRICS, EpochResult
+from colorgan.folder import PhotosError
 from colorgan.generator import build_generator
 from colorgan.photos import Photos
 from colorgan.step import Knobs, TrainStep
@@ -73,6 +74,26 @@ class Trainer:
     def parameters(self) -> int:
         """Number of trainable weights of the generator."""
         return sum(math.prod(variable.shape) for variable in self.generator.trainable_variables)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.schedule.epochs * self._steps_per_epoch
+
+    @property
+    def measured(self) -> NDArray[np.uint8]:
+        """The crops that the run is measured on.
+
+        Raises:
+            PhotosError: The photos have no such part.
+        """
+        part = self.config.validation.part
+        crops: NDArray[np.uint8] = getattr(self.photos, part)
+        if not len(crops):
+            raise PhotosError(
+                f"data.photos: {self.config.data.photos}: no photos to {part}; raise data.{part}_fraction"
+            )
+        return crops
 
     def reset(self, config: TrainConfig, seed: int | None = None, *, photos: Photos | None = None) -> None:
         """Starts a new run without building or tracing anything.
@@ -155,8 +176,8 @@ class Trainer:
     def _warm_up(self) -> None:
         """Traces and compiles all graphs, so that no run's first epoch pays for it."""
         self._train_step(self._batch(0), self._knobs(0))
-        self.validator.measure(self.photos.valid[:1], self._predict)
-        self.validator.examples(self.photos.valid[:1], self._predict, count=1)
+        self.validator.measure(self.measured[:1], self._predict)
+        self.validator.examples(self.measured[:1], self._predict, count=1)
 
     def _variables(self) -> dict[str, keras.Variable]:
         groups: dict[str, list[keras.Variable]] = {
@@ -187,9 +208,9 @@ class Trainer:
         started, last = time.perf_counter(), self.epoch == self.config.schedule.epochs
         plan, examples = self.config.validation, None
         if last or self.epoch % plan.epochs == 0:
-            metrics |= self.validator.measure(self.photos.valid, self._predict)
+            metrics |= self.validator.measure(self.measured, self._predict)
         if plan.examples and (last or self.epoch == 1 or self.epoch % plan.example_epochs == 0):
-            examples = self.validator.examples(self.photos.valid, self._predict, count=plan.examples)
+            examples = self.validator.examples(self.measured, self._predict, count=plan.examples)
         valid_seconds = time.perf_counter() - started
         result = EpochResult(self.epoch, self.step, metrics, examples, self._train_seconds, valid_seconds)
         self.history.append(result)
@@ -233,7 +254,7 @@ class Trainer:
         schedule = self.config.schedule
         if schedule.decay == "constant":
             return 1.0
-        done = step / (schedule.epochs * self._steps_per_epoch)
+        done = step / self.total_steps
         return min(1.0, (1.0 - done) / (1.0 - schedule.decay_start))
 
     def _colour(self, photos: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The command line of the search: `python -m search run | check | status | tensorboard`."""
+"""The command line of the search: `python -m search run | check | status | tensorboard | promote | ...`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,73 @@ def tensorboard(
         from search.events import serve
 
         serve(logs, port=port, say=typer.echo)
+
+
+@app.command()
+def promote(
+    place: Place,
+    results: Results = Path("results"),
+    top: Annotated[int, typer.Option(min=1, help="Confirm so many of the best configurations.")] = 3,
+    seeds: Annotated[int, typer.Option(min=2, help="Train each on so many fresh seeds.")] = 4,
+    pick: Annotated[list[int] | None, typer.Option(help="Confirm this trial instead; may be given again.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Also copy the promoted configuration to this new file.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Move an earlier confirmation aside and begin anew.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of workers instead of the study's.")] = None,
+) -> None:
+    """Confirms a study's best configurations beside the default on fresh seeds and photos, and promotes one."""
+    with _plain_errors():
+        from search.promote import InterruptedPromotion, confirm
+        from search.promoted import move_aside, refuse_if_promoted, write_promoted
+        from search.view import TerminalView, make_console, promotion_table
+
+        folder = _folder(place, results)
+        for moved in move_aside(folder) if again else []:
+            typer.echo(f"kept as {moved}")
+        refuse_if_promoted(folder, to)
+        try:
+            promotion = confirm(folder, top=top, seeds=seeds, pick=pick or (), workers=workers, view=TerminalView())
+        except InterruptedPromotion as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        written = write_promoted(promotion, to)
+        make_console().print(promotion_table(written.facts))
+        for line in written.lines():
+            typer.echo(line)
+
+
+@app.command()
+def compare(
+    places: Annotated[list[Path], typer.Argument(help="Study files, or results folders.", metavar="PLACE")],
+    results: Results = Path("results"),
+) -> None:
+    """Compares the trials of a study, and studies with each other: table, trials.csv, plots, report.html."""
+    with _plain_errors():
+        from search.compare import compare as compare_studies
+        from search.compare import studies_view, trials_view, verdict_lines
+        from search.view import make_console
+
+        comparison, console = compare_studies([_folder(place, results) for place in places]), make_console()
+        for verdict in comparison.verdicts:
+            console.print(trials_view(verdict))
+            for line in verdict_lines(verdict):
+                console.print(line, soft_wrap=True, markup=False)
+            console.print()
+        if comparison.page:
+            console.print(studies_view(comparison))
+        for line in (*comparison.warnings, *(f"report: {page}" for page in comparison.pages)):
+            console.print(line, soft_wrap=True, markup=False)
+
+
+@app.command()
+def dashboard(
+    place: Place, results: Results = Path("results"), port: Annotated[int, typer.Option(min=1, max=65535)] = 8080
+) -> None:
+    """Serves a study in optuna-dashboard, for reading, on this machine only."""
+    with _plain_errors():
+        from search.dashboard import serve
+        from search.storage import StudyFolder
+
+        serve(StudyFolder(_folder(place, results)), port=port, say=typer.echo)
 
 
 def _read(study: Path, **overrides: Any) -> StudySpec:

@@ -1,5 +1,6 @@
-"""Runs a study: ask -> dispatch -> report -> prune -> tell. The only one that writes to Optuna and to event files.
+"""Runs a study: dispatch -> report -> prune -> tell. The only one that writes to Optuna and to event files.
 
+What it dispatches comes from `source.py`, which asks.
 Every trial that Optuna knows as RUNNING has exactly one place here: `_waiting` for a worker, or `_running` on one. A
 driver that starts takes the RUNNING trials of a dead one over, so none is ever left without an owner.
 """
@@ -12,7 +13,6 @@ from collections.abc import Callable
 from typing import Literal
 
 import optuna
-from optuna.trial import TrialState
 
 from colorgan.config import ConfigError
 from colorgan.epoch import EpochResult
@@ -21,13 +21,13 @@ from search.engines import Engine
 from search.live_trial import LiveTrial, open_live_trial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.snapshot import FINISHED, Baselines, Snapshot, ranked
+from search.source import TrialSource
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 30.0  # for running trials to save their checkpoints after a stop
-SEEDS = 2**31  # of a configuration
 Ending = Literal["finished", "interrupted", "time limit", "too many failures"]
 
 
@@ -41,6 +41,7 @@ class Driver:
         engine: Engine,
         folder: StudyFolder,
         *,
+        source: TrialSource,
         show: Callable[[Snapshot], None],
         say: Callable[[str], None],
     ) -> None:
@@ -51,19 +52,19 @@ class Driver:
             study: Its opened Optuna study.
             engine: A started engine.
             folder: The study's files, owned by this process.
+            source: Where its trials come from.
             show: Called a few times a second with the study as it stands.
             say: Called with a line when something happens.
         """
         self._spec, self._study, self._engine, self._folder = spec, study, engine, folder
-        self._space = Space(spec.space, spec.train)
+        self._space, self._source = Space(spec.space, spec.train), source
         self._show, self._say = show, say
         self._records = {record.number: record for record in folder.records()}
         self._waiting: deque[LiveTrial] = deque()
         self._running: dict[int, LiveTrial] = {}
         self._started = time.monotonic()
         self._trained_before = sum(record.training_seconds for record in self._records.values())
-        self._wanted = min(spec.search.trials, self._space.limit(spec) or spec.search.trials)
-        self._asked, self._failures_in_a_row, self._finished_here = 0, 0, 0
+        self._failures_in_a_row, self._finished_here = 0, 0
         self._stops_wanted, self._stops_done = 0, 0
         self._ending: Ending = "finished"
         self._stop_deadline: float | None = None
@@ -101,7 +102,7 @@ class Driver:
         return Snapshot(
             records=tuple(records[number] for number in sorted(records)),
             running=tuple(sorted(self._running)),
-            trials=self._wanted,
+            trials=self._source.wanted,
             workers=self._engine.count,
             baselines=self.baselines,
             seconds=time.monotonic() - self._started,
@@ -132,28 +133,26 @@ class Driver:
         return [*self._running.values(), *self._waiting]
 
     def _take_over(self) -> None:
-        """Queues the default configuration in a new study, and the trials that an earlier driver left RUNNING."""
-        trials = self._study.get_trials(deepcopy=False)
-        if not trials and self._spec.search.start_with_default:
-            params, notes = self._space.default_params()
-            self._study.enqueue_trial(params)
-            for note in notes:
-                self._say(note)
-        for frozen in trials:
-            if frozen.state == TrialState.RUNNING:
-                self._queue(optuna.Trial(self._study, frozen._trial_id))
-        self._asked = sum(frozen.state != TrialState.WAITING for frozen in trials)
+        """Queues the trials that an earlier driver left RUNNING."""
+        left, notes = self._source.begin()
+        for note in notes:
+            self._say(note)
+        for trial in left:
+            self._queue(trial)
 
     def _more(self) -> bool:
         """Returns whether there are or will be trials to hand out."""
-        return bool(self._waiting) or self._asked < self._wanted
+        return bool(self._waiting) or self._source.more()
 
     def _hand_out(self) -> None:
         """Gives idle workers trials, each preferably one whose architecture it holds."""
         idle = list(self._engine.idle())
-        while len(self._waiting) < len(idle) and self._asked < self._wanted:
-            self._asked += 1
-            self._queue(self._study.ask())
+        while len(self._waiting) < len(idle) and self._source.more():
+            match self._source.ask(self._records.values()):
+                case str(needless):
+                    self._say(needless)
+                case trial:
+                    self._queue(trial)
             if self._stopping:
                 return
         for worker in sorted(idle, key=lambda worker: not self._held(worker)):
@@ -176,13 +175,13 @@ class Driver:
 
     def _queue(self, trial: optuna.Trial) -> None:
         """Makes a new or left trial ready to be handed out, or ends it where nothing is to be trained."""
-        params, seed = self._space.suggest(trial), (self._spec.train.seed + trial.number) % SEEDS
+        params, seed, group = self._space.suggest(trial), self._source.seed(trial), self._source.group(trial)
         config, refused = self._spec.train, ""
         try:
             config = self._space.to_config(params, seed=seed)
         except ConfigError as error:
             refused = str(error)
-        record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed)
+        record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed, group=group)
         shown = self._space.shown(params)
         live = open_live_trial(trial, config, record, folder=self._folder, shown=shown, objective=self._spec.objective)
         match live.record.state:

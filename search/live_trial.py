@@ -28,6 +28,7 @@ from colorgan.record import (
     write_record,
     write_whole,
 )
+from colorgan.sheets import write_sheet
 from search.events import OBJECTIVE_TAG, Session
 from search.storage import StudyFolder, TrialFolder
 from search.study import Objective
@@ -99,6 +100,7 @@ class LiveTrial:
         self.session.scalars(result.step, {**epoch.metrics, **objective})
         if result.examples is not None:
             self.session.images(result.step, "examples", result.examples)
+            write_sheet(self.files.examples, result.examples)
         latest = self.record.objective if epoch.objective is None else epoch.objective
         self._update(epochs=(*self.record.epochs, epoch), objective=latest)
         self._report(epoch)
@@ -188,7 +190,7 @@ def open_live_trial(
         left = read_record(files.record)
         if (left.params, left.seed) == (record.params, record.seed):
             record = left
-    session = Session(folder.tensorboard / name, hparams=shown, group=name)
+    session = Session(folder.tensorboard / name, hparams=shown, group=record.group or name)
     live = LiveTrial(trial, config, record, files, session, objective)
     live.prepare()
     return live

@@ -19,17 +19,20 @@ from colorgan.config import TrainConfig, load_config
 from colorgan.epoch import METRICS, VALID_METRICS
 from colorgan.photos import Photos, open_photos
 from colorgan.record import TrialRecord, write_whole
+from colorgan.versions import versions
 from search.driver import Driver, Ending
 from search.engines.local import LocalEngine
 from search.events import OBJECTIVE_TAG, MetricColumn, write_experiment
 from search.methods import make_pruner, make_sampler
 from search.snapshot import Snapshot, best_record, count_states
+from search.source import Plan, TrialSource
 from search.space import Space
 from search.storage import StudyFolder, open_study
 from search.study import StudyError, StudySpec, read_study
-from search.table import epochs_table, trials_table, versions, write_summary, write_table
+from search.table import epochs_table, trials_table, write_summary, write_table
 from search.view import View
 
+SEARCH_PACKAGES = ("optuna", "tensorboard", "pandas")
 TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
 
 
@@ -76,7 +79,31 @@ def run_study(
         StorageError: The storage cannot be opened.
         EngineError: No worker can be started.
     """
-    folder, view = StudyFolder(Path(results) / spec.name), view or View()
+    return run_in(StudyFolder(Path(results) / spec.name), spec, storage=storage, view=view)
+
+
+def run_in(
+    folder: StudyFolder,
+    spec: StudySpec,
+    *,
+    storage: str | None = None,
+    view: View | None = None,
+    plan: Plan | None = None,
+) -> StudyResult:
+    """Runs a study as `run_study` does, in a folder of any name.
+
+    Args:
+        folder: The study's files.
+        spec: The study.
+        storage: As in `run_study`.
+        view: As in `run_study`.
+        plan: All of its trials, where no sampler shall choose them.
+
+    Raises:
+        CannotRunError: As `run_study`.
+        BadInputError: As `run_study`.
+    """
+    view = view or View()
     with folder.owned():
         _check_question(spec, folder)
         engine = LocalEngine(
@@ -88,7 +115,7 @@ def run_study(
         )
         try:
             engine.start()  # they import TensorFlow while the photos are packed here
-            _drive(spec, folder, engine, storage, view)
+            _drive(spec, folder, engine, storage, view, plan)
         finally:
             engine.close()
             view.end()
@@ -123,7 +150,9 @@ def _check_question(spec: StudySpec, folder: StudyFolder) -> None:
             )
 
 
-def _drive(spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: str | None, view: View) -> None:
+def _drive(
+    spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: str | None, view: View, plan: Plan | None
+) -> None:
     photos, space = open_photos(spec.train.data, progress=view.packing), Space(spec.space, spec.train)
     sampler, pruner = make_sampler(spec, space), make_pruner(spec)
     study = open_study(
@@ -138,7 +167,8 @@ def _drive(spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: s
         view.show(snapshot)
         writer.write_sometimes(snapshot)
 
-    driver = Driver(spec, study, engine, folder, show=show, say=view.say)
+    source = TrialSource(spec, study, space, plan)
+    driver = Driver(spec, study, engine, folder, source=source, show=show, say=view.say)
     ending: Ending | None = None
     try:
         with _stopped_by_signals(driver):
@@ -225,7 +255,7 @@ class _TableWriter:
             "busy_share": busy / worker if worker else 0.0,
             "workers": snapshot.workers,
             "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-            "versions": versions(),
+            "versions": versions(*SEARCH_PACKAGES),
         }
 
     def _earlier(self, key: str) -> float:

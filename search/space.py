@@ -97,8 +97,9 @@ class Space:
         return f"{path} (factor)" if parameter and parameter.factor_of else path
 
     def hparams(self) -> list[Domain]:
-        """Returns what each parameter can be."""
-        return [parameter.domain(self.label(path)) for path, parameter in self.parameters.items()]
+        """Returns what each parameter can be, those that each trial has first."""
+        ordered = sorted(self.parameters.items(), key=lambda item: bool(item[1].when))
+        return [parameter.domain(self.label(path)) for path, parameter in ordered]
 
     def shown(self, params: Mapping[str, Scalar]) -> dict[str, Shown]:
         """Returns a trial's parameters in the words of `hparams`."""

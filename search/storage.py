@@ -1,7 +1,7 @@
 """Where a study's files lie, who owns them, and its Optuna study.
 
 results/<study>/study.yaml  study.db  summary.json  trials.csv  epochs.csv  tensorboard/  workers/
-results/<study>/trials/0007/config.yaml  result.json  checkpoint.npz  log.txt
+results/<study>/trials/0007/config.yaml  result.json  checkpoint.npz  examples.png  log.txt
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import socket
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,11 @@ class TrialFolder:
     def checkpoint(self) -> Path:
         """Its whole training state."""
         return self.path / "checkpoint.npz"
+
+    @property
+    def examples(self) -> Path:
+        """Its last examples: gray | real | generated."""
+        return self.path / "examples.png"
 
     @property
     def log(self) -> Path:
@@ -188,9 +194,12 @@ def open_study(
 def _storage(folder: StudyFolder, url: str | None) -> optuna.storages.BaseStorage:
     if url is not None:
         return optuna.storages.get_storage(url)
-    return optuna.storages.RDBStorage(
-        f"sqlite:///{folder.database.resolve()}", engine_kwargs={"connect_args": {"timeout": SQLITE_TIMEOUT_SECONDS}}
-    )
+    path = folder.database.resolve()
+
+    def connect() -> sqlite3.Connection:  # by hand: a URL has meanings of its own for ?, %, { and }
+        return sqlite3.connect(path, timeout=SQLITE_TIMEOUT_SECONDS, check_same_thread=False)
+
+    return optuna.storages.RDBStorage("sqlite:///study.db", engine_kwargs={"creator": connect})
 
 
 def _shown(folder: StudyFolder, url: str | None) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from colorgan.record import TrialRecord, write_whole
-
-VERSIONS_OF = ("colorgan", "tensorflow", "tensorflow-cpu", "keras", "optuna", "tensorboard", "numpy", "pandas")
 
 
 def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -23,6 +19,7 @@ def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
             "number": record.number,
             "state": record.state,
             "reason": record.reason,
+            **({"group": record.group} if record.group else {}),
             "objective": record.objective,
             **{f"params/{path}": value for path, value in record.params.items()},
             **record.metrics,
@@ -38,7 +35,8 @@ def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
         }
         for record in records
     ]
-    return _grouped(pd.DataFrame(rows), ["number", "state", "reason", "objective"])
+    grouped = ["group"] if any(record.group for record in records) else []
+    return _grouped(pd.DataFrame(rows), ["number", "state", "reason", *grouped, "objective"])
 
 
 def epochs_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -67,17 +65,6 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 def write_summary(summary: dict[str, Any], path: Path) -> None:
     """Writes `summary.json`, atomically."""
     write_whole(path, json.dumps(summary, indent=2) + "\n")
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that shape a result."""
-    found = {"python": platform.python_version()}
-    for name in VERSIONS_OF:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _grouped(table: pd.DataFrame, first: list[str]) -> pd.DataFrame:

@@ -49,7 +49,7 @@ class TrialRunner:
         photos = self._open(job.config.data)
         trainer, built = self._trainer(job.config, photos)
         if job.baselines:
-            yield BaselinesMeasured(trainer.validator.baselines(photos.train, photos.valid))
+            yield BaselinesMeasured(trainer.validator.baselines(photos.train, trainer.measured))
         note = resume(trainer, job.config, job.checkpoint)
         setup = time.perf_counter() - started
         yield TrialStarted(job.number, built, setup, tuple(trainer.history), trainer.parameters, note)

@@ -17,6 +17,7 @@ from colorgan.record import TrialRecord
 from search.snapshot import Baselines, Snapshot, best_record, count_states
 from search.space import Space
 from search.study import StudySpec
+from search.words import duration, number
 
 PLAIN_SECONDS = 15.0  # between two lines of progress without a terminal
 LIVE_SECONDS = 0.5
@@ -123,10 +124,27 @@ def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Ba
         table.add_column(name, justify="right")
     keys = ["objective", *(key for _, metrics, _ in columns[:1] for key in metrics if key.startswith("valid/"))]
     for key in keys:
-        table.add_row(key, *(_number(metrics.get(key)) for _, metrics, _ in columns), end_section=key == keys[-1])
+        table.add_row(key, *(number(metrics.get(key)) for _, metrics, _ in columns), end_section=key == keys[-1])
     space = Space(spec.space, spec.train)
     for path in best.params if best else ():
-        table.add_row(space.label(path), *(_number(params.get(path)) for _, _, params in columns))
+        table.add_row(space.label(path), *(number(params.get(path)) for _, _, params in columns))
+    return table
+
+
+def promotion_table(facts: Mapping[str, Any]) -> Table:
+    """Returns the candidates of a confirmation, and the baselines, by what `confirmation.json` holds."""
+    title = f"{facts['study']}: {facts['metric']} on photos and seeds that no trial saw, {facts['direction']}"
+    gained = f"better than default ({facts['level']:.0%})"
+    table = Table("", "searched", "confirmed", "seeds", gained, title=title, title_justify="left")
+    for found in facts["candidates"]:
+        gain = ""
+        if found["interval"]:
+            low, high = found["interval"]
+            gain = f"{found['difference']:+.3g} ({low:+.3g} to {high:+.3g})"
+        name = f"{found['name']} (promoted)" if found["name"] == facts["promoted"] else found["name"]
+        table.add_row(name, number(found["searched"]), number(found["mean"]), str(len(found["values"])), gain)
+    for name, metrics in facts["baselines"].items():
+        table.add_row(name, "", number(metrics.get(facts["metric"])), "", "")
     return table
 
 
@@ -137,14 +155,16 @@ def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any]) -> 
     lines = [f"{states or 'no trials yet'} of {counts.get('wanted', spec.search.trials)} wanted"]
     if summary.get("worker_seconds"):
         lines.append(
-            f"{_duration(summary['wall_seconds'])} on {summary['workers']} worker"
+            f"{duration(summary['wall_seconds'])} on {summary['workers']} worker"
             f"{'' if summary['workers'] == 1 else 's'}, "
             f"{summary['busy_share']:.1%} of their time spent training and validating"
         )
     lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
     if best := summary.get("best"):
         lines.append(f"train the best on: python -m colorgan train {best['config']}")
-    lines.append(f"compare in TensorBoard: make tensorboard STUDY={folder}")
+    lines.append(f"compare in TensorBoard: make tensorboard STUDY={folder}; as a report: make compare STUDY={folder}")
+    if summary.get("best"):
+        lines.append(f"confirm and promote the best: make promote STUDY={folder}")
     return lines
 
 
@@ -152,10 +172,10 @@ def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:
     table = Table("trial", "worker", "epoch", spec.objective.metric, "seconds", "parameters", title_justify="left")
     for record in (r for r in snapshot.records if r.number in snapshot.running):
         epochs = f"{len(record.epochs)}/{spec.train.schedule.epochs}"
-        params = ", ".join(f"{path.rpartition('.')[2]}={_number(value)}" for path, value in record.params.items())
+        params = ", ".join(f"{path.rpartition('.')[2]}={number(value)}" for path, value in record.params.items())
         seconds = time.time() - record.started if record.started else 0.0
         table.add_row(
-            str(record.number), str(record.worker), epochs, _number(record.objective), f"{seconds:.0f}", params
+            str(record.number), str(record.worker), epochs, number(record.objective), f"{seconds:.0f}", params
         )
     return Group(table, Text(_progress_line(spec, snapshot)))
 
@@ -166,25 +186,10 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
     shown = [f"{done}/{snapshot.trials} trials"]
     shown += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
     if best := best_record(snapshot.records, spec.objective.direction):
-        shown.append(f"best {_number(best.objective)} (trial {best.number})")
+        shown.append(f"best {number(best.objective)} (trial {best.number})")
     for name, metrics in snapshot.baselines.items():
-        shown.append(f"{name} {_number(metrics.get(spec.objective.metric))}")
+        shown.append(f"{name} {number(metrics.get(spec.objective.metric))}")
     shown.append(f"training {snapshot.busy_share:.0%} of worker time")
     if (left := snapshot.seconds_left()) is not None:
-        shown.append(f"about {_duration(left)} left")
+        shown.append(f"about {duration(left)} left")
     return ", ".join(shown)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _number(value: object) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool() | str() | int():
-            return str(value)
-    return f"{value:.4g}"

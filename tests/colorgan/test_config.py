@@ -133,3 +133,23 @@ def test_one_built_trainer_serves_what_has_the_same_architecture(values, same):
 def test_each_field_says_what_it_is():
     fields = GeneratorConfig.model_fields
     assert all(field.description for field in fields.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "goes_on"),
+    [
+        ({}, True),
+        ({"schedule.epochs": 7}, True),
+        ({"schedule.epochs": 7, "losses.l1_weight": 1.0}, False),
+        ({"seed": 1}, False),
+        ({"schedule.decay": "linear"}, False),
+    ],
+)
+def test_a_run_goes_on_as_one_that_differs_in_its_length_alone(values, goes_on):
+    config = parse_config({})
+    assert config.continues_as(config.with_values(values)) is goes_on
+
+
+def test_a_schedule_that_ends_with_the_run_fixes_its_length():
+    config = parse_config({"schedule": {"decay": "linear"}})
+    assert not config.continues_as(config.with_values({"schedule.epochs": 7}))

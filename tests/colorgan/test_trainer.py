@@ -14,7 +14,7 @@ from colorgan import trainer as trainer_room
 from colorgan.checkpoint import Checkpoint, CheckpointError
 from colorgan.config import parse_config
 from colorgan.epoch import TRAIN_METRICS, VALID_METRICS
-from colorgan.photos import open_photos
+from colorgan.photos import PhotosError, open_photos
 from colorgan.trainer import NonFiniteLossError, Trainer
 
 CONFIG = parse_config(
@@ -238,3 +238,16 @@ def test_more_training_lowers_the_reconstruction_loss(warm):
     warm.reset(CONFIG.with_values(plan))
     losses = [result.metrics["train/l1"] for result in warm.epochs()]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_run_is_measured_on_the_part_that_it_names(warm, photos):
+    def measured(part, **parts):
+        warm.reset(CONFIG.with_values({"validation.part": part}), photos=replace(photos, **parts))
+        return next(warm.epochs()).metrics["valid/delta_e"]
+
+    on_valid = measured("valid")
+    assert measured("confirm") != on_valid
+    assert measured("confirm", confirm=photos.valid) == on_valid
+    with pytest.raises(PhotosError, match="no photos to confirm; raise data.confirm_fraction"):
+        measured("confirm", confirm=photos.valid[:0])
+    warm.reset(CONFIG, photos=photos)

@@ -16,6 +16,7 @@ from colorgan.record import TrialRecord, write_record
 from search.driver import Driver
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_pruner, make_sampler
+from search.source import Plan, PlannedTrial, TrialSource
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -138,6 +139,8 @@ class Study:
     storage: optuna.storages.InMemoryStorage = field(default_factory=optuna.storages.InMemoryStorage)
     lines: list[str] = field(default_factory=list)
 
+    plan: Plan | None = None
+
     def run(self, spec: StudySpec, engine: Generators, *, seen: Callable[[Driver], None] = lambda _: None) -> str:
         driver = self.driver(spec, engine, seen=lambda: seen(driver))
         return driver.run()
@@ -151,7 +154,8 @@ class Study:
             pruner=make_pruner(spec),
             load_if_exists=True,
         )
-        return Driver(spec, study, engine, self.folder, show=lambda _: seen(), say=self.lines.append)
+        source = TrialSource(spec, study, space, self.plan)
+        return Driver(spec, study, engine, self.folder, source=source, show=lambda _: seen(), say=self.lines.append)
 
     @property
     def optuna(self) -> optuna.Study:
@@ -465,3 +469,21 @@ def test_workers_are_released_when_there_is_nothing_more_to_hand_out(study: Stud
     engine = Generators(count=3)
     study.run(study_of(trials=2), engine)
     assert engine.released
+
+
+def test_a_planned_study_trains_its_plan_and_leaves_out_what_is_no_longer_needed(study: Study) -> None:
+    trials = [PlannedTrial({RATE: rate}, 7 + seed, f"rate-{rate}") for seed in range(3) for rate in (1e-4, 2e-4)]
+    study.plan = Plan(
+        trials, lambda group, records: "enough" if group == "rate-0.0002" and len(list(records)) > 3 else ""
+    )
+    spec = study_of(trials=6, sampler={"name": "random"})
+    assert study.run(spec, Generators(honest)) == "finished"
+    records = study.folder.records()
+    assert [(record.params[RATE], record.seed, record.group) for record in records] == [
+        (1e-4, 7, "rate-0.0001"), (2e-4, 7, "rate-0.0002"), (1e-4, 8, "rate-0.0001"), (2e-4, 8, "rate-0.0002"),
+        (1e-4, 9, "rate-0.0001"),
+    ]  # fmt: skip
+    assert study.states == ["COMPLETE"] * 5 + ["PRUNED"]
+    assert "enough" in study.lines
+    assert study.run(spec, Generators(honest)) == "finished"  # nothing more to do
+    assert len(study.trials) == 6

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import resource
-import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -28,8 +27,8 @@ from tensorboard.plugins.hparams.metadata import parse_experiment_plugin_data
 from search.events import MetricColumn, Session, write_experiment
 from search.parameter import Domain
 
+ROOT = Path(__file__).parents[2]
 NO_TENSORFLOW = "tensorboard.compat.notf"  # TensorBoard's switch to read without TensorFlow, whose import takes seconds
-SERVE = "import sys, pathlib; from search.events import serve; serve(pathlib.Path(sys.argv[1]), port=0, say=print)"
 ALL_STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 HPARAMS = [
     Domain("rate", "interval", low=1e-4, high=1e-2, log=True),
@@ -39,6 +38,7 @@ HPARAMS = [
     Domain("momentum", "interval", low=0.5, high=0.99),
 ]
 METRICS = [MetricColumn("objective", "objective: valid/delta_e"), MetricColumn("valid/delta_e")]
+GROUP = "trial-0000, 3 seeds"
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 24, 72, 3), dtype=np.uint8)
 
 
@@ -47,7 +47,10 @@ def params(rate: float, **others: float | str | bool) -> dict[str, float | str |
 
 
 def write_trials(logdir: Path) -> None:
-    """Five trials: 0 complete, with images; 1 pruned; 2 failed; 3 lives; 4 was interrupted and taken up again."""
+    """Five trials: 0 complete, with images; 1 pruned; 2 failed; 3 lives; 4 was interrupted and taken up again.
+
+    And three seeds of trial 0 in a group.
+    """
     write_experiment(logdir, hparams=HPARAMS, metrics=METRICS)
     complete = Session(logdir / "trial-0000", hparams=params(1e-3), start_seconds=1000.0)
     for epoch in (1, 2, 3):
@@ -70,6 +73,10 @@ def write_trials(logdir: Path) -> None:
     for epoch in (2, 3, 4):
         resumed.scalars(10 * epoch, {"valid/delta_e": 30.0 - epoch})
     resumed.end("complete", step=40, objective=27.0)
+    for seed, (objective, delta_e) in enumerate([(20.0, 21.0), (21.0, 22.0), (25.0, 26.0)]):
+        confirmed = Session(logdir / f"trial-0000-seed-{seed}", hparams=params(1e-3), group=GROUP)
+        confirmed.scalars(30, {"valid/delta_e": delta_e})
+        confirmed.end("complete", step=30, objective=objective)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -81,26 +88,46 @@ def without_tensorflow() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tensorboard")
+    path = tmp_path_factory.mktemp("study") / "tensorboard"
     write_trials(path)
     return path
 
 
+class Server:
+    """`python -m search tensorboard` in a process of its own."""
+
+    def __init__(self, folder: Path, log: Path, port: int | None = None) -> None:
+        self.port, self.log = port or free_port(), log
+        command = [sys.executable, "-u", "-m", "search", "tensorboard", str(folder), "--port", str(self.port)]
+        with log.open("w") as output:
+            self.process = psutil.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+
+    def url(self) -> str:
+        """Returns the address, once it is said."""
+        found = wait_for(lambda: re.search(r"at (http://\S+/)#hparams", self.log.read_text()) or self.process.poll())
+        assert isinstance(found, re.Match), self.log.read_text()
+        return str(found[1])
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Sends it a signal and returns its exit code."""
+        self.process.send_signal(number)
+        return int(self.process.wait(60))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 @pytest.fixture(scope="module")
 def url(logdir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A TensorBoard of its own on a free port."""
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("w") as file:
-        command = [sys.executable, "-u", "-c", SERVE, str(logdir)]
-        server = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    """The address of a TensorBoard that has read all runs."""
+    server = Server(logdir.parent, tmp_path_factory.mktemp("server") / "log.txt")
     try:
-        found = wait_for(lambda: re.search(r"at (http://127\.0\.0\.1:\d+/)", log.read_text()) or server.poll())
-        assert isinstance(found, re.Match), log.read_text()
-        wait_for(lambda: len(fetch_json(found[1] + "data/runs")) == 6)
-        yield found[1]
+        wait_for(lambda: len(fetch_json(server.url() + "data/runs")) == 9)
+        yield server.url()
     finally:
-        server.terminate()
-        server.wait()
+        server.end()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -130,7 +157,8 @@ def rows(url: str, columns: list[dict[str, Any]] | None = None, statuses: list[s
 
 
 def names(groups: list[Any]) -> list[str]:
-    return [group["name"] for group in groups if group["name"] <= "trial-0004"]
+    """The names of the five trials among them."""
+    return [group["name"] for group in groups if group["name"] <= "trial-0004" and group["name"] != GROUP]
 
 
 def cells(group: Any) -> dict[str, float]:
@@ -193,6 +221,15 @@ def test_columns_can_be_filtered_as_the_page_does(url: str) -> None:
     assert names(rows(url, [momentum])) == ["trial-0001"]
 
 
+def test_sessions_of_one_group_are_one_row_of_averages(url: str) -> None:
+    (row,) = [group for group in rows(url) if group["name"] == GROUP]
+    assert cells(row) == {"objective": 22.0, "trial/ended": 0.0, "valid/delta_e": 23.0}
+    assert row["hparams"] == params(1e-3)
+    assert [session["name"] for session in row["sessions"]] == [f"trial-0000-seed-{seed}" for seed in range(3)]
+    best = [{"metric": {"tag": "objective"}, "order": "ORDER_ASC"}]
+    assert [group["name"] for group in rows(url, best)][:3] == ["trial-0000", GROUP, "trial-0004"]
+
+
 def test_a_resumed_trial_has_one_start_and_each_step_once(url: str, logdir: Path) -> None:
     (session,) = next(group for group in rows(url) if group["name"] == "trial-0004")["sessions"]
     assert session["startTimeSecs"] == 2000.0
@@ -244,21 +281,9 @@ def test_a_resumed_trial_that_had_only_its_end_to_write_keeps_its_last_epoch(tmp
 
 def test_a_resumed_session_that_has_ended_is_not_ended_twice(tmp_path: Path) -> None:
     for outcome in ("complete", "failed"):
-        Session(tmp_path, hparams=params(1e-3)).end(outcome, step=1, objective=1.0)  # type: ignore[arg-type]
+        Session(tmp_path, hparams=params(1e-3)).end(outcome, step=1, objective=1.0)
     ends = [file.read_bytes().count(b"_hparams_/session_end_info") for file in sorted(tmp_path.iterdir())]
     assert ends == [1, 0]
-
-
-def test_a_record_torn_by_a_kill_hides_nothing_that_follows(tmp_path: Path) -> None:
-    session = Session(tmp_path, hparams=params(1e-3))
-    session.scalars(1, {"objective": 1.0})
-    (file,) = tmp_path.iterdir()
-    os.truncate(file, file.stat().st_size - 3)
-    resumed = Session(tmp_path, hparams=params(1e-3))
-    resumed.scalars(1, {"objective": 1.0})
-    resumed.end("complete", step=2, objective=2.0)
-    points = EventAccumulator(str(tmp_path)).Reload().Scalars("objective")
-    assert [(point.step, point.value) for point in points] == [(1, 1.0), (2, 2.0)]
 
 
 def test_the_experiment_is_written_once_and_again_when_its_columns_change(tmp_path: Path) -> None:
@@ -273,35 +298,28 @@ def test_the_experiment_is_written_once_and_again_when_its_columns_change(tmp_pa
     assert b"momentum" not in file.read_bytes()
 
 
+def declared(logdir: Path, hparams: list[Domain]) -> list[Any]:
+    """What TensorBoard reads of the parameters."""
+    write_experiment(logdir, hparams=hparams, metrics=METRICS)
+    metadata = EventAccumulator(str(logdir)).Reload().SummaryMetadata("_hparams_/experiment")
+    return list(parse_experiment_plugin_data(metadata.plugin_data.content).hparam_infos)
+
+
 def test_ten_numbers_are_declared_as_an_interval(tmp_path: Path) -> None:
-    write_experiment(tmp_path, hparams=[Domain("filters", "discrete", values=tuple(range(10, 20)))], metrics=METRICS)
-    metadata = EventAccumulator(str(tmp_path)).Reload().SummaryMetadata("_hparams_/experiment")
-    (info,) = parse_experiment_plugin_data(metadata.plugin_data.content).hparam_infos
+    (info,) = declared(tmp_path, [Domain("filters", "discrete", values=tuple(range(10, 20)))])
     assert (info.domain_interval.min_value, info.domain_interval.max_value) == (10, 19)
     assert not info.HasField("domain_discrete")
 
 
-@pytest.mark.parametrize("images", [PIXELS[0], PIXELS / 255.0, PIXELS[..., :1]])
-def test_what_is_no_image_is_refused(tmp_path: Path, images: Any) -> None:
-    with pytest.raises(ValueError, match="images of examples: expected uint8"):
-        Session(tmp_path, hparams={}).images(1, "examples", images)
-
-
-def test_a_full_disk_names_the_file_and_leaves_it_whole(tmp_path: Path) -> None:
-    session = Session(tmp_path, hparams=params(1e-3))
-    session.scalars(1, {"objective": 1.0})
-    (file,) = tmp_path.iterdir()
-    size, limits = file.stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
-    try:
-        with pytest.raises(OSError, match=re.escape(str(file))):
-            session.scalars(2, {"objective": 2.0})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert file.stat().st_size == size
-    session.scalars(3, {"objective": 3.0})
-    points = EventAccumulator(str(tmp_path)).Reload().Scalars("objective")
-    assert [(point.step, point.value) for point in points] == [(1, 1.0), (3, 3.0)]
+def test_columns_have_the_shortest_names_that_tell_them_apart_and_a_studys_first_five_come_first(
+    tmp_path: Path,
+) -> None:
+    paths = ["z.rate (factor)", "loss.weight", "generator.filters", "discriminator.filters", "filters", "a.norm"]
+    infos = declared(tmp_path, [Domain(path, "interval", low=0.0, high=1.0) for path in paths])
+    assert [info.name for info in infos] == paths
+    shown = ["rate (factor)", "weight", "generator.filters", "discriminator.filters", "filters", "norm"]
+    assert [info.display_name for info in infos] == shown
+    assert [info.differs for info in infos] == [True, True, True, True, True, False]
 
 
 def test_writing_imports_no_tensorflow(tmp_path: Path) -> None:
@@ -319,83 +337,25 @@ def test_writing_imports_no_tensorflow(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_server_listens_to_this_machine_alone_and_a_signal_ends_it_whole(tmp_path: Path, number: int) -> None:
+    write_experiment(tmp_path / "tensorboard", hparams=HPARAMS, metrics=METRICS)
+    server = Server(tmp_path, tmp_path / "log.txt")
+    url = server.url()
+    assert url == f"http://127.0.0.1:{server.port}/"
+    family = [server.process, *server.process.children(recursive=True)]
+    open_at = [c.laddr for process in family for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+    assert server.port in {address.port for address in open_at}
+    assert {address.ip for address in open_at} <= {"127.0.0.1", "::1"}
+    server.end(number)
+    assert not psutil.wait_procs(family, timeout=30)[1]
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_a_taken_port_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "tensorboard").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        code = SERVE.replace("port=0", f"port={port}")
-        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert re.search(rf"CannotRunError: .*port {port}", done.stderr)
-
-
-VISIBLE_TEXT = """
-(function walk(node) {
-  if (node.nodeType === 3) return node.textContent.trim();
-  if (["STYLE", "SCRIPT", "TEMPLATE"].includes(node.nodeName)) return "";
-  return [...(node.shadowRoot ? [node.shadowRoot] : []), ...node.childNodes].map(walk).filter(Boolean).join("|");
-})(document.body)
-"""
-
-
-class Browser:
-    """Headless Chromium, asked over the pipe of its remote debugging protocol."""
-
-    def __init__(self, program: str, profile: Path, address: str) -> None:
-        to_browser, self._write = os.pipe()
-        self._read, from_browser = os.pipe()
-        options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-component-update"
-        options += " --disable-background-networking --disable-sync --remote-debugging-pipe"
-        command = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
-        arguments = [program, *options.split(), f"--user-data-dir={profile}", address]
-        self.process = subprocess.Popen(
-            ["bash", "-c", command, "browser", *arguments],
-            pass_fds=(to_browser, from_browser),
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_browser)
-        os.close(from_browser)
-        self._calls, self._buffer = 0, b""
-
-    def call(self, method: str, session: str | None = None, **arguments: Any) -> Any:
-        self._calls += 1
-        message = {"id": self._calls, "method": method, "params": arguments}
-        message |= {} if session is None else {"sessionId": session}
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            while b"\0" not in self._buffer:
-                received = os.read(self._read, 1 << 16)
-                assert received, "the browser is gone"
-                self._buffer += received
-            raw, _, self._buffer = self._buffer.partition(b"\0")
-            answer = json.loads(raw)
-            if answer.get("id") == self._calls:
-                return answer["result"]
-
-    def page(self) -> str:
-        targets = wait_for(lambda: [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"])
-        attached = self.call("Target.attachToTarget", targetId=targets[0]["targetId"], flatten=True)
-        return str(attached["sessionId"])
-
-    def visible_text(self, session: str) -> list[str]:
-        answer = self.call("Runtime.evaluate", session, expression=VISIBLE_TEXT, returnByValue=True)
-        return str(answer["result"].get("value", "")).split("|")
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._write)
-        os.close(self._read)
-
-
-def test_the_page_in_a_real_browser_shows_every_trial(url: str, tmp_path: Path) -> None:
-    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    browser = Browser(program, tmp_path, url + "#hparams")
-    try:
-        page = browser.page()
-        text = wait_for(lambda: (seen := browser.visible_text(page)) and "trial-0004" in seen and seen)
-    finally:
-        browser.close()
-    assert {f"trial-000{number}" for number in range(5)} <= set(text)
-    assert {"rate", "objective: valid/delta_e", "ended: 0 complete, 1 pruned, 2 failed", "0.0010000"} <= set(text)
+        server = Server(tmp_path, tmp_path / "log.txt", taken.getsockname()[1])
+        assert server.process.wait(60) == 1
+    (line,) = server.log.read_text().splitlines()
+    assert re.search(rf"port {server.port}\b.*in use; choose another with --port", line)

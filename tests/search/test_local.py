@@ -16,6 +16,8 @@ from search.driver import Driver
 from search.engines import Engine
 from search.engines.local import EngineError, LocalEngine, usable_cores, visible_gpus
 from search.messages import EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost, WorkerReady
+from search.source import TrialSource
+from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
 
@@ -125,7 +127,10 @@ def test_a_hung_worker_is_killed_at_the_trials_limit_while_the_other_goes_on(
 
     spec = study_of(trials=4, sampler={"name": "random"}, trial_timeout_seconds=8.0)
     study = optuna.create_study()
-    driver = Driver(spec, study, engine, StudyFolder(tmp_path), show=lambda _: hang(), say=lambda _: None)
+    source = TrialSource(spec, study, Space(spec.space, spec.train))
+    driver = Driver(
+        spec, study, engine, StudyFolder(tmp_path), source=source, show=lambda _: hang(), say=lambda _: None
+    )
     driver.run()
     first, *others = study.trials
     assert first.state.name == "FAIL"

@@ -75,6 +75,15 @@ def test_a_study_is_made_once_and_opened_by_plain_optuna(tmp_path: Path) -> None
     assert folder.database.exists()
 
 
+@pytest.mark.parametrize("name", ["what?", "a{b}", "50%20", "a b"])
+def test_a_folder_of_any_name_holds_its_own_database(tmp_path: Path, name: str) -> None:
+    folder = StudyFolder(tmp_path / name / "study")
+    open_study(folder, name="study", direction="minimize").enqueue_trial({"x": 1})
+    assert folder.database.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert len(open_study(folder, name="study", direction="minimize").trials) == 1
+
+
 def test_any_storage_url_is_taken(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     open_study(StudyFolder(tmp_path / "study"), name="s", direction="minimize", url=url)

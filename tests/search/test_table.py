@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from colorgan.record import EpochRecord, TrialRecord
-from search.table import epochs_table, trials_table, versions, write_summary, write_table
+from search.table import epochs_table, trials_table, write_summary, write_table
 
 RATE = "optimizer.generator_learning_rate"
 
@@ -81,7 +81,3 @@ def test_a_summary_is_replaced_whole(tmp_path: Path) -> None:
         write_summary({"best": {"number": number}}, tmp_path / "summary.json")
     assert json.loads((tmp_path / "summary.json").read_text()) == {"best": {"number": 2}}
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
-
-
-def test_versions_name_what_shapes_a_result() -> None:
-    assert {"python", "keras", "optuna", "numpy"} <= set(versions())

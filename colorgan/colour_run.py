@@ -1,0 +1,85 @@
+"""The run behind `python -m colorgan colorize`: plans, loads the model, colours, and says what became of each photo."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from colorgan.colour_jobs import COLOUR, COMPARE, Plan, plan_jobs
+from colorgan.errors import BadInputError, CannotRunError
+from colorgan.folder import Skipped, printable
+
+_CONSOLE = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class ColourRun:
+    """What to colour, with what, and where to.
+
+    Attributes:
+        model: What `load_model` takes.
+        source: A photo or a folder.
+        output: A file or a folder; None is beside the photos.
+        strength: Factor of the chroma.
+        compare: Write gray | coloured side by side.
+    """
+
+    model: Path
+    source: Path
+    output: Path | None = None
+    strength: float = 1.0
+    compare: bool = False
+
+
+def colour_photos(run: ColourRun) -> None:
+    """Colours all photos that can be, and says a line for each.
+
+    Raises:
+        BadInputError: The input, the output or the model cannot be used, or not one photo could be coloured.
+        CannotRunError: Some could not be coloured; they are named, the others are done.
+    """
+    plan = plan_jobs(run.source, run.output, word=COMPARE if run.compare else COLOUR)
+    if plan.present:
+        _say(f"{plan.present} left out, as their results are there already; nothing is replaced")
+    coloured, failed = _colour(run, plan) if plan.jobs else (0, [])
+    failed += [Skipped(printable(item.name), item.reason) for item in plan.skipped]
+    named = "".join(f"\n  {item.name}: {item.reason}" for item in failed)
+    if failed and not coloured and not plan.present:
+        raise BadInputError(f"not one photo could be coloured:{named}")
+    if failed:
+        raise CannotRunError(f"{len(failed)} could not be coloured:{named}")
+
+
+def _colour(run: ColourRun, plan: Plan) -> tuple[int, list[Skipped]]:
+    from colorgan.colorize import colorize_photos
+    from colorgan.model import load_model
+
+    model, count = load_model(run.model), len(plan.jobs)
+    failed: list[Skipped] = []
+    trained = f", trained for {model.epoch} epochs" if model.epoch is not None else ""
+    _say(f"{count} to colour with {printable(str(model.source))}{trained}")
+    started = time.monotonic()
+    outcomes = colorize_photos(model, plan.jobs, strength=run.strength, compare=run.compare)
+    with _progress() as progress:
+        for number, outcome in enumerate(progress.track(outcomes, total=count, description="photos"), start=1):
+            if outcome.problem:
+                failed.append(Skipped(outcome.job.name, outcome.problem))
+            result = outcome.problem or f"-> {printable(str(outcome.job.target))}"
+            notes = f" ({'; '.join(outcome.notes)})" if outcome.notes else ""
+            _say(f"[{number}/{count}] {outcome.job.name}: {result}{notes}")
+    seconds = time.monotonic() - started
+    _say(f"{count - len(failed)} of {count} coloured in {seconds:.1f} s")
+    return count - len(failed), failed
+
+
+def _say(line: str) -> None:
+    _CONSOLE.print(line, soft_wrap=True, markup=False)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=_CONSOLE, transient=True, disable=not _CONSOLE.is_terminal)

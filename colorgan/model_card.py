@@ -1,0 +1,184 @@
+"""The card of an exported model: what it is, what it was trained on, how good it is, where it ends, how to load it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from colorgan.config import TrainConfig
+from colorgan.discriminator import receptive_field
+from colorgan.epoch import VALID_METRICS
+from colorgan.model import TrainedRun
+from colorgan.versions import versions
+
+Metrics = dict[str, float]
+_FILES = {
+    "architecture.png": "picture of both networks",
+    "discriminator.keras": "the discriminator as a Keras file",
+    "discriminator.weights.h5": "its weights alone (HDF5)",
+    "generator.keras": "the generator as a Keras file, its configuration inside",
+    "generator.onnx": "the generator for ONNX runtimes",
+    "generator.weights.h5": "its weights alone (HDF5)",
+    "saved_model": "the generator as a TensorFlow SavedModel, endpoint `serve`",
+    "summary.txt": "both networks layer by layer",
+}
+_LIMITS = """\
+- Colours are a guess that fits the lightness; they are no evidence of what was there. One gray photo has many
+  plausible colourings, and this model gives one.
+- It has learned from its training photos. On other kinds of photos (portraits, documents, drawings, scans of old
+  prints) expect worse, and gray or brownish colours wherever it is unsure.
+- The metrics are of crops of the size above. Much larger photos show it less context than it was trained with.
+- Objects whose colour is free (clothes, cars, walls) cannot be got right, only plausible.
+"""
+_LOADING = {
+    "generator.keras": """\
+```python
+from pathlib import Path
+from colorgan.model import load_model
+
+model = load_model(Path("generator.keras"))  # reads weights and configuration; runs no code of the file
+chroma = model.predict(lightness)
+```
+
+Keras' own loader reads it too, once the layers are known:
+
+```python
+import keras
+import colorgan.blocks
+
+generator = keras.saving.load_model("generator.keras", compile=False, safe_mode=True)
+```
+""",
+    "saved_model": """\
+```python
+import tensorflow as tf
+
+saved = tf.saved_model.load("saved_model")
+chroma = saved.serve(lightness)
+```
+""",
+    "generator.onnx": """\
+```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("generator.onnx")
+(chroma,) = session.run(None, {session.get_inputs()[0].name: lightness})
+```
+""",
+}
+
+
+def write_card(run: TrainedRun, path: Path, *, files: Sequence[str]) -> None:
+    """Writes the card as Markdown.
+
+    Args:
+        run: What is exported.
+        path: The card's file.
+        files: Names of the files beside it.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    config, checkpoint = run.model.config, run.checkpoint
+    sections = {
+        "What it is": _what(run),
+        "Training": _training(run),
+        "Metrics": _metrics(run),
+        "Limits": _LIMITS,
+        "Files": "\n".join(f"- `{name}`: {_FILES[name]}" for name in files),
+        "Loading": _loading(config, files),
+        "Versions": ", ".join(f"{name} {number}" for name, number in versions().items()) + " (of this export)",
+        "Configuration": f"```yaml\n{config.to_yaml().strip()}\n```",
+    }
+    title = f"# Photo colorization: generator after {checkpoint.epoch} epochs"
+    body = [f"## {name}\n\n{text.strip()}" for name, text in sections.items()]
+    path.write_text("\n\n".join([title, *body]) + "\n", encoding="utf-8")
+
+
+def find_baselines(folder: Path) -> dict[str, Metrics]:
+    """Returns the metrics of the gray and the tint baseline on a run's own photos, where they are known.
+
+    They stand in the run's `result.json`, or, for a trial, in the `summary.json` of its study.
+    """
+    for path in (folder / "result.json", folder.parent.parent / "summary.json"):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        baselines = found.get("baselines") if isinstance(found, dict) else None
+        if isinstance(baselines, dict) and all(isinstance(values, dict) for values in baselines.values()):
+            return {name: baselines[name] for name in ("gray", "tint") if name in baselines}
+    return {}
+
+
+def _what(run: TrainedRun) -> str:
+    config = run.model.config
+    field = receptive_field(config.discriminator)
+    averaged = "the moving average of its weights" if config.validation.moving_average is not None else "its weights"
+    return (
+        f"A U-Net ({_parameters(run.model.generator)} weights) that predicts the chroma of a photo from its lightness "
+        f"in CIE Lab, trained against a PatchGAN discriminator ({_parameters(run.discriminator)} weights) that judges "
+        f"patches of {field} x {field} pixels. Exported is {averaged}, in float32.\n\n"
+        "Input: lightness / 50 - 1, float32, (batch, height, width, 1), both sides multiples of "
+        f"{run.model.multiple}. Output: a and b, each / 110, (batch, height, width, 2)."
+    )
+
+
+def _training(run: TrainedRun) -> str:
+    config, checkpoint = run.model.config, run.checkpoint
+    data = config.data
+    if data.photos == "sample":
+        source = "the photos that come with colorgan"
+        licence = (
+            "They keep their own licences, CC-BY, CC-BY-SA, CC0 or public domain; authors and sources are in its "
+            "`sample_photos/ATTRIBUTION.csv`."
+        )
+    else:
+        source = f"the folder `{Path(data.photos).name}`"
+        licence = (
+            "Their licence is not known to this program: whoever shares this model must know whether it allows that "
+            "(Places365, for one, is for research use only)."
+        )
+    seconds = sum(result.train_seconds + result.valid_seconds for result in checkpoint.history)
+    return (
+        f"Photos: {source}, cut into crops of {data.size} px. {licence}\n\n"
+        f"Epochs: {checkpoint.epoch} of {config.schedule.epochs}, {checkpoint.step} steps of "
+        f"{config.schedule.batch_size} crops, {seconds:.0f} s. Seed: {config.seed}."
+    )
+
+
+def _metrics(run: TrainedRun) -> str:
+    """Returns a table of the last validation at or before the checkpoint."""
+    validated = [result for result in run.checkpoint.history if VALID_METRICS[0].key in result.metrics]
+    if not validated:
+        return "This run has not been validated yet."
+    last = validated[-1]
+    columns = {"this model": last.metrics, **find_baselines(run.model.source.parent)}
+    lines = [f"| | {' | '.join(columns)} | |", "|---" * (len(columns) + 2) + "|"]
+    lines += [
+        f"| {metric.key} | {' | '.join(_number(values.get(metric.key)) for values in columns.values())} "
+        f"| {metric.description} |"
+        for metric in VALID_METRICS
+    ]
+    part = run.model.config.validation.part
+    known = "gray and tint: no chroma, and the mean chroma of the training photos. " if len(columns) > 1 else ""
+    note = f"Means over the crops of the `{part}` photos after epoch {last.epoch}. {known}"
+    advice = "`python -m colorgan evaluate` measures it on other photos, with both baselines."
+    return f"{note}{advice}\n\n" + "\n".join(lines)
+
+
+def _loading(config: TrainConfig, files: Sequence[str]) -> str:
+    texts = [text for name, text in _LOADING.items() if name in files]
+    lightness = f"np.zeros((1, {config.data.size}, {config.data.size}, 1), np.float32)  # lightness / 50 - 1"
+    return f"```python\nimport numpy as np\n\nlightness = {lightness}\n```\n\n" + "\n".join(texts)
+
+
+def _parameters(network: Any) -> str:
+    return f"{sum(math.prod(weight.shape) for weight in network.trainable_weights):,}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

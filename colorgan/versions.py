@@ -1,0 +1,19 @@
+"""The versions of what shapes a result, for what is written down about it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = ("colorgan", "tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
+
+
+def versions(*more: str) -> dict[str, str]:
+    """Returns the versions of Python and, as far as they are installed, of `PACKAGES` and `more`."""
+    found = {"python": platform.python_version()}
+    for name in (*PACKAGES, *more):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

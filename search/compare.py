@@ -1,0 +1,158 @@
+"""Compares the trials of a study, and studies with each other: tables in the terminal, and the files of a comparison.
+
+Reads what a study has left, running or not; neither its Optuna storage nor its workers are touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from search import verdict_words
+from search.plots import write_plots
+from search.report import COMPARISON, write_comparison, write_report
+from search.standings import AFTER, Standing, short_names, standings
+from search.storage import StudyFolder
+from search.table import write_table
+from search.verdict import Verdict, judge
+from search.words import duration, number
+
+PLOTS = "plots"
+MOST_ROWS = 20
+HEADER_WIDTH = 13
+STYLES = {"best": "bold cyan", "default": "yellow", "baseline": "italic bright_black", "trial": ""}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared and written.
+
+    Attributes:
+        verdicts: Of the studies; those with the same metric stand together, the best first.
+        reports: Each study's `report.html`, in this order.
+        page: `compare.html` beside the first study; None for a single study.
+        warnings: Why the studies' numbers do not compare.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    reports: tuple[Path, ...]
+    page: Path | None
+    warnings: tuple[str, ...]
+
+    @property
+    def pages(self) -> tuple[Path, ...]:
+        """All pages, that of several studies last."""
+        return self.reports if self.page is None else (*self.reports, self.page)
+
+
+def compare(folders: Sequence[Path]) -> Comparison:
+    """Judges studies and writes each one's `trials.csv`, `plots/` and `report.html`, and a page of several studies.
+
+    Raises:
+        StudyError: A folder holds no study.
+        OSError: A file cannot be written.
+    """
+    distinct = {folder.resolve(): folder for folder in reversed(folders)}
+    verdicts = sorted((judge(folder) for folder in reversed(distinct.values())), key=_place)
+    reports = [_write(verdict) for verdict in verdicts]
+    warnings = differences(verdicts)
+    page = None
+    if len(verdicts) > 1:
+        page = write_comparison(verdicts, folders[0].parent / COMPARISON, warnings=warnings)
+    return Comparison(tuple(verdicts), tuple(reports), page, tuple(warnings))
+
+
+def differences(verdicts: Sequence[Verdict]) -> list[str]:
+    """Returns why the objectives of studies do not compare."""
+    first, found = verdicts[0].result.spec, []
+    for verdict in verdicts[1:]:
+        spec = verdict.result.spec
+        if (spec.objective.metric, spec.objective.direction) != (first.objective.metric, first.objective.direction):
+            found.append(f"{first.name} searches for {first.objective.metric}, {spec.name} for {spec.objective.metric}")
+        elif spec.objective != first.objective:
+            found.append(f"{first.name} and {spec.name} average their metric over different numbers of validations")
+        if spec.train.data != first.train.data:
+            found.append(f"{first.name} and {spec.name} use different photos or crops (train.data)")
+    return [f"Their numbers do not compare: {one}." for one in found]
+
+
+def trials_view(verdict: Verdict, *, most: int = MOST_ROWS) -> Table:
+    """Returns a study's trials by objective, with the default configuration and both baselines in their places."""
+    objective, names = verdict.objective, short_names(verdict.space)
+    title = Text(f"{verdict.result.spec.name}: {objective.metric}, {objective.direction}")
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in (objective.metric, *names.values(), "training"):
+        table.add_column(_narrow(name), justify="right", overflow="fold")
+    for row in standings(verdict, most=most):
+        marks: list[str] = [row.role] if row.role in ("best", "default") else []
+        marks += [row.state] if row.state in AFTER else []
+        params = [number(row.params[path]) if path in row.params else "" for path in names]
+        cells = [", ".join([row.name, *marks]), number(row.objective), *params, _seconds(row)]
+        table.add_row(*(Text(cell) for cell in cells), style=STYLES[row.role])
+    return table
+
+
+def studies_view(comparison: Comparison) -> Table:
+    """Returns the bests of several studies side by side."""
+    table = Table(title="best of each study", title_justify="left")
+    for name in ("study", "metric", "best", "trial", "default", "gray", "tint", "how sure"):
+        left = name in ("study", "metric", "how sure")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    for verdict in comparison.verdicts:
+        best, default = verdict.best, verdict.default
+        cells = [
+            verdict.result.spec.name,
+            verdict.objective.metric,
+            number(best and best.objective),
+            number(best and best.number),
+            number(default.objective if default and default.state == "complete" else None),
+            *(number(verdict.baselines.get(name)) for name in ("gray", "tint")),
+            verdict_words.BADGES[verdict.certainty] if best else "no result yet",
+        ]
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """Returns the verdict for the terminal: how good, how sure, what mattered, what it cost, what was left out."""
+    hidden = len(verdict.result.records) - MOST_ROWS
+    return [
+        *([f"{hidden} more trials are in {StudyFolder(verdict.result.folder).trials_table}"] if hidden > 0 else []),
+        verdict_words.headline(verdict),
+        *verdict_words.leads(verdict),
+        *verdict_words.certainty(verdict),
+        *verdict_words.importance(verdict),
+        *verdict_words.cost(verdict),
+        *verdict.notes,
+    ]
+
+
+def _write(verdict: Verdict) -> Path:
+    folder = StudyFolder(verdict.result.folder)
+    write_table(verdict.result.trials, folder.trials_table)
+    return write_report(verdict, write_plots(verdict, folder.path / PLOTS))
+
+
+def _place(verdict: Verdict) -> tuple[str, bool, float]:
+    value = verdict.best.objective if verdict.best else None
+    return verdict.objective.metric, value is None, 0.0 if value is None else verdict.better(0.0, than=value)
+
+
+def _seconds(row: Standing) -> str:
+    return "" if row.training_seconds is None else duration(row.training_seconds)
+
+
+def _narrow(name: str) -> Text:
+    """Returns a column's name broken at its dots and underscores."""
+    lines = [""]
+    for part in re.findall(r"[^._/ ]*[._/ ]?", name):
+        if lines[-1] and len(lines[-1]) + len(part) > HEADER_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return Text("\n".join(lines))

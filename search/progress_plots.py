@@ -1,0 +1,204 @@
+"""Plots over trials, epochs, cost and time: history, learning curves, objective against cost, timeline of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from colorgan.record import TrialRecord
+from search.plot_style import (
+    BEST,
+    FAILED,
+    INK,
+    LINE,
+    MUTED,
+    SECOND,
+    dot_size,
+    draw_baselines,
+    finish,
+    inside,
+    limit_objective,
+    new_figure,
+    opacity,
+    rasterized,
+)
+from search.verdict import Verdict
+
+PAUSE_SHARE = 0.2  # of the working time; a longer time without any trial is cut out of the timeline
+ROW_INCHES, MAX_TIMELINE_INCHES = 0.22, 6.0
+
+
+def draw_history(verdict: Verdict) -> Figure | None:
+    """Draws each trial's objective by number, the best so far, the baselines; failed trials at the foot."""
+    records = verdict.result.records
+    valued = [(record, record.objective) for record in records if record.objective is not None]
+    failed = [record.number for record in records if record.state == "failed"]
+    if not valued and not failed:
+        return None
+    figure, [axes] = new_figure()
+    limit_objective(axes, verdict, [value for record, value in valued if record.state == "complete"], baselines=True)
+    for states, fill, label in ((("complete",), MUTED, "complete"), (("pruned", "running", "waiting"), "none", "not")):
+        shown = [(record.number, value) for record, value in valued if record.state in states]
+        name = label if label == "complete" else "pruned or running, its last value"
+        _points(axes, shown, color=fill, label=name)
+    if failed:
+        foot = axes.get_ylim()[0]
+        axes.plot(failed, [foot] * len(failed), "x", color=FAILED, markersize=5, clip_on=False, label="failed")
+    if steps := _best_so_far(verdict):
+        numbers, values = zip(*[*steps, (records[-1].number, steps[-1][1])], strict=True)
+        axes.step(numbers, values, where="post", color=BEST, linewidth=1.6, label="best so far")
+    draw_baselines(axes, verdict)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    finish(axes, x="trial", y=verdict.objective.metric)
+    figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+def draw_learning_curves(verdict: Verdict) -> Figure | None:
+    """Draws the objective over the epochs of each trial; the best and the default stand out."""
+    curves = [(record, curve) for record in verdict.result.records if (curve := _curve(record))]
+    if not curves:
+        return None
+    figure, [axes] = new_figure()
+    limit_objective(axes, verdict, [value for _, curve in curves for _, value in curve], baselines=True)
+    others = [curve for record, curve in curves if record not in (verdict.best, verdict.default)]
+    axes.add_collection(_faint(others))
+    ends = [curve[-1] for curve in others]
+    axes.plot([x for x, _ in ends], [y for _, y in ends], ".", color=MUTED, markersize=3)
+    for record, colour, name in ((verdict.default, SECOND, "default"), (verdict.best, BEST, "best")):
+        if record and (curve := _curve(record)):
+            label = f"{name}: trial {record.number}"
+            axes.plot([x for x, _ in curve], [y for _, y in curve], color=colour, linewidth=1.8, label=label)
+    axes.set_xlim(0.5, max(x for _, curve in curves for x, _ in curve) + 0.5)
+    draw_baselines(axes, verdict)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    finish(axes, x="epoch", y=verdict.objective.metric)
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+def draw_cost(verdict: Verdict) -> Figure | None:
+    """Draws the objective of complete trials against training seconds and generator weights, with the best for less."""
+    complete = verdict.ranked
+    if not complete:
+        return None
+    figure, panels = new_figure(panels=2, columns=2, height=2.7)
+    seconds = [(record.training_seconds, record) for record in complete]
+    weights = [(float(record.parameters), record) for record in complete if record.parameters]
+    for axes, priced, name in zip(panels, (seconds, weights), ("training seconds", "generator weights"), strict=True):
+        limit_objective(axes, verdict, [record.objective or 0.0 for record in complete])
+        _points(axes, [(x, record.objective or 0.0) for x, record in priced], color=MUTED)
+        front = _front(priced)
+        axes.plot([x for x, _ in front], inside(axes, [y for _, y in front]), color=LINE, zorder=1.5, linewidth=1.4)
+        for record, colour in ((verdict.default, SECOND), (verdict.best, BEST)):
+            _points(axes, [(x, one.objective or 0.0) for x, one in priced if one is record], color=colour)
+        finish(axes, x=name, y=verdict.objective.metric if axes is panels[0] else "", grid="both")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
+    return figure
+
+
+def draw_timeline(verdict: Verdict) -> Figure | None:
+    """Draws when each worker was busy with which trial; long pauses of the whole study are cut out."""
+    timed = [
+        (r, r.started, _length(r)) for r in verdict.result.records if r.started is not None and r.worker is not None
+    ]
+    if not timed:
+        return None
+    workers = sorted({record.worker for record, _, _ in timed if record.worker is not None})
+    figure, [axes] = new_figure(height=min(1.3 + ROW_INCHES * len(workers), MAX_TIMELINE_INCHES))
+    cuts = _pauses([(start, start + length) for _, start, length in timed])
+    first = min(start for _, start, _ in timed)
+    last = max(start + length for _, start, length in timed) - first - sum(length for _, length in cuts)
+    unit, name = (1.0, "seconds") if last < 180 else (60.0, "minutes") if last < 10_800 else (3600.0, "hours")
+    colours = {"complete": MUTED, "pruned": LINE, "failed": FAILED}
+    for record, start, length in timed:
+        place = start - first - sum(pause for at, pause in cuts if at <= start)
+        colour = BEST if record is verdict.best else colours.get(record.state, INK)
+        row = workers.index(record.worker)  # type: ignore[arg-type] # those without one are not timed
+        axes.broken_barh(
+            [(place / unit, length / unit)], (row - 0.38, 0.76), facecolor=colour, edgecolor="none", alpha=0.9
+        )
+    for index, (at, _) in enumerate(cuts):
+        axes.axvline(
+            (at - first - sum(pause for _, pause in cuts[:index])) / unit, color=INK, linestyle=":", linewidth=1
+        )
+    for label, colour in (("best", BEST), ("complete", MUTED), ("pruned", LINE), ("failed", FAILED), ("running", INK)):
+        if label == "best" or any(record.state == label for record, _, _ in timed):
+            axes.plot([], [], "s", color=colour, label=label)
+    axes.set_yticks(range(len(workers)), [str(worker) for worker in workers])
+    if len(workers) > 1 / ROW_INCHES * MAX_TIMELINE_INCHES:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    finish(axes, x=name, y="worker", grid="x")
+    figure.legend(loc="outside upper left", ncols=5)
+    return figure
+
+
+def _points(axes: Axes, shown: Sequence[tuple[float, float]], *, color: str, label: str = "") -> None:
+    """Draws points; those beyond the vertical axis stand at its edge. `none` draws rings."""
+    if not shown:
+        return
+    xs, ys = [x for x, _ in shown], inside(axes, [y for _, y in shown])
+    edge = MUTED if color == "none" else color
+    axes.scatter(
+        xs,
+        ys,
+        s=dot_size(len(xs)),
+        c=color,
+        edgecolors=edge,
+        linewidths=0.8,
+        zorder=3,
+        label=label,
+        rasterized=rasterized(len(xs)),
+    )
+
+
+def _faint(curves: Sequence[Sequence[tuple[float, float]]]) -> LineCollection:
+    points, alpha = sum(len(curve) for curve in curves), opacity(len(curves))
+    return LineCollection(curves, colors=MUTED, linewidths=0.7, alpha=alpha, rasterized=rasterized(points))
+
+
+def _best_so_far(verdict: Verdict) -> list[tuple[int, float]]:
+    complete = sorted((r for r in verdict.ranked if r.objective is not None), key=lambda record: record.number)
+    pick = min if verdict.objective.direction == "minimize" else max
+    best = accumulate((record.objective or 0.0 for record in complete), pick)
+    return list(zip((record.number for record in complete), best, strict=True))
+
+
+def _curve(record: TrialRecord) -> list[tuple[float, float]]:
+    return [(float(epoch.epoch), epoch.objective) for epoch in record.epochs if epoch.objective is not None]
+
+
+def _front(priced: Sequence[tuple[float, TrialRecord]]) -> list[tuple[float, float]]:
+    """Returns the corners of a staircase: what the best trial costs at most so much; `priced` has the best first."""
+    cheapest = float("inf")
+    front: list[tuple[float, float]] = []
+    for price, record in priced:
+        if price < cheapest and record.objective is not None:
+            front += [(cheapest, record.objective)] if front else []
+            front.append((price, record.objective))
+            cheapest = price
+    return front
+
+
+def _length(record: TrialRecord) -> float:
+    """Returns how long a trial has been on its workers; of one that is running, what it has reported."""
+    return record.seconds or record.setup_seconds + record.training_seconds
+
+
+def _pauses(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Returns the beginnings and lengths of times without any trial that are long beside the time with one."""
+    gaps: list[tuple[float, float]] = []
+    busy, end = 0.0, min(start for start, _ in spans)
+    for start, stop in sorted(spans):
+        if start > end:
+            gaps.append((end, start - end))
+        busy += max(0.0, stop - max(start, end))
+        end = max(end, stop)
+    return [(at, length) for at, length in gaps if length > PAUSE_SHARE * busy]

@@ -1,0 +1,214 @@
+"""From a study to a configuration worth training: the best few and the default, again, on fresh seeds and photos.
+
+The best of many trials was also lucky. So the best few distinct configurations and the default are trained anew, all on
+the same seeds that no trial had, and scored on the `confirm` photos that no trial saw, as a study of their own in
+`results/<study>/confirm/`. One is promoted only where it is surely better than the default (`confirmation.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from colorgan.config import Part
+from colorgan.errors import BadInputError, CannotRunError
+from colorgan.record import TrialRecord, write_whole
+from search.confirmation import DEFAULT, Scores, hopeless, scores, winner
+from search.method import Pruner, Sampler
+from search.parameter import Scalar
+from search.run import StudyResult, load_result, run_in
+from search.snapshot import ranked
+from search.source import SEEDS, Plan, PlannedTrial
+from search.space import Space
+from search.storage import StudyFolder
+from search.study import StudySpec
+from search.view import View
+
+FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
+PLAN_FILE = "plan.json"
+NAME_LENGTH = 56  # of a study's 64 characters, so that `-confirm` fits behind it
+
+
+class PromoteError(BadInputError):
+    """Nothing can be promoted; the message says why and what to do."""
+
+
+class InterruptedPromotion(CannotRunError):  # noqa: N818 - not a mistake of anybody's
+    """The confirmation was stopped and left resumable."""
+
+
+class Candidate(Part):
+    """A configuration to confirm.
+
+    Attributes:
+        name: Its group: `default`, or `trial-0013`.
+        trial: Its number in the study; None for a default that was no trial.
+        params: As sampled.
+        searched: Its objective in the study; None where it did not finish there.
+    """
+
+    name: str
+    trial: int | None
+    params: dict[str, Scalar]
+    searched: float | None
+
+
+class Confirmation(Part):
+    """What is trained: every candidate, the default first, on every seed."""
+
+    candidates: tuple[Candidate, ...] = Field(min_length=2)
+    seeds: tuple[int, ...] = Field(min_length=2)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A finished confirmation.
+
+    Attributes:
+        study: The study that it confirms.
+        confirmed: The confirmation as a study.
+        plan: What was trained.
+        scores: Objective on the `confirm` photos, by candidate and seed.
+        promoted: The candidate that is promoted; one that failed on a seed is none.
+    """
+
+    study: StudyResult
+    confirmed: StudyResult
+    plan: Confirmation
+    scores: Scores
+    promoted: Candidate
+
+    @property
+    def direction(self) -> Literal["minimize", "maximize"]:
+        """Which way the objective is better."""
+        return self.study.spec.objective.direction
+
+
+def confirm(
+    folder: Path,
+    *,
+    top: int = 3,
+    seeds: int = 4,
+    pick: Sequence[int] = (),
+    workers: int | None = None,
+    view: View | None = None,
+) -> Promotion:
+    """Trains the confirmation of a study, or goes on with it, and decides what to promote.
+
+    Args:
+        folder: The study's results.
+        top: How many of its best distinct configurations.
+        seeds: How many seeds each.
+        pick: Numbers of the trials to confirm instead of the best.
+        workers: Instead of the study's.
+        view: Shows progress.
+
+    Raises:
+        PromoteError: The study has nothing to confirm, or another confirmation was begun.
+        InterruptedPromotion: It was stopped; the same call goes on.
+        CannotRunError: As `search.run_study`.
+    """
+    study, place = load_result(folder), StudyFolder(folder / "confirm")
+    wanted = Confirmation(candidates=_candidates(study, top, pick), seeds=_fresh_seeds(study.spec, seeds))
+    plan = _same_plan(place.path / PLAN_FILE, wanted)
+    spec = _confirm_spec(study.spec, plan, workers)
+    trials = [
+        PlannedTrial(candidate.params, seed, candidate.name) for seed in plan.seeds for candidate in plan.candidates
+    ]
+
+    def skip(group: str, records: Iterable[TrialRecord]) -> str:
+        better = hopeless(scores(records), group, spec.objective.direction)
+        return f"{group}: no more seeds, as {better} is surely better" if better else ""
+
+    confirmed = run_in(place, spec, view=view, plan=Plan(trials, skip))
+    if confirmed.summary.get("ending") != "finished":
+        reason = confirmed.summary.get("ending")
+        raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); the same command goes on")
+    found = scores(confirmed.records)
+    if not found:
+        raise CannotRunError(f"{place.path}: no trial was completed; the reasons are in {place.trials_table}")
+    failed = {record.group for record in confirmed.records if record.state == "failed"}
+    reliable = {group: values for group, values in found.items() if group not in failed}
+    names = {candidate.name: candidate for candidate in plan.candidates}
+    return Promotion(study, confirmed, plan, found, names[winner(reliable, spec.objective.direction)])
+
+
+def _candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candidate, ...]:
+    """Returns the default and the configurations to confirm, each once."""
+    space = Space(study.spec.space, study.spec.train)
+    params, _ = space.default_params()
+    default = next((record for record in study.records if record.params == params), None)
+    found = [
+        Candidate(name=DEFAULT, trial=default.number if default else None, params=params, searched=_value(default))
+    ]
+    for record in _picked(study, pick) if pick else ranked(study.records, study.spec.objective.direction):
+        if all(record.params != candidate.params for candidate in found) and len(found) <= (len(pick) or top):
+            name = f"trial-{record.number:04d}"
+            found.append(Candidate(name=name, trial=record.number, params=record.params, searched=_value(record)))
+    if len(found) < 2:
+        raise PromoteError(
+            f"{study.folder}: no complete trial differs from the default configuration, so there is nothing to "
+            "confirm. Let the study run further, then promote"
+        )
+    return tuple(found)
+
+
+def _picked(study: StudyResult, pick: Sequence[int]) -> list[TrialRecord]:
+    by_number = {record.number: record for record in study.records if record.state == "complete"}
+    if unknown := [number for number in pick if number not in by_number]:
+        raise PromoteError(
+            f"{study.folder}: trial {unknown[0]} is not a complete trial of this study; complete are "
+            f"{', '.join(map(str, sorted(by_number))) or 'none'}"
+        )
+    return [by_number[number] for number in pick]
+
+
+def _value(record: TrialRecord | None) -> float | None:
+    return record.objective if record and record.state == "complete" else None
+
+
+def _fresh_seeds(spec: StudySpec, count: int) -> tuple[int, ...]:
+    return tuple((spec.train.seed + FRESH_SEEDS_FROM + number) % SEEDS for number in range(count))
+
+
+def _same_plan(path: Path, wanted: Confirmation) -> Confirmation:
+    """Writes the plan of a new confirmation; one that was begun goes on only with the same plan."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, wanted.model_dump_json(indent=1))
+        return wanted
+    try:
+        begun = Confirmation.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise PromoteError(f"{path}: damaged. With --again the confirmation is moved aside and begun anew") from None
+    if begun != wanted:
+        names = ", ".join(candidate.name for candidate in begun.candidates)
+        raise PromoteError(
+            f"{path.parent}: another confirmation was begun here: {names} on {len(begun.seeds)} seeds. Give what "
+            "it was begun with to go on with it, or --again to move it aside and begin anew"
+        )
+    return begun
+
+
+def _confirm_spec(spec: StudySpec, plan: Confirmation, workers: int | None) -> StudySpec:
+    """Returns the confirmation as a study: the same trials, measured on other photos, none stopped early."""
+    changes = {
+        "trials": len(plan.candidates) * len(plan.seeds),
+        "sampler": Sampler(name="random"),
+        "pruner": Pruner(name="none"),
+        "start_with_default": False,
+        "study_timeout_seconds": None,
+        "keep_checkpoints": 0,
+        **({"workers": workers} if workers else {}),
+    }
+    return spec.model_copy(
+        update={
+            "name": f"{spec.name[:NAME_LENGTH]}-confirm",
+            "train": spec.train.with_values({"validation.part": "confirm"}),
+            "search": spec.search.model_copy(update=changes),
+        }
+    )

@@ -1,0 +1,84 @@
+"""All that has an objective in one order: trials, the default configuration, and the gray and tint baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from colorgan.record import TrialRecord, Value
+from search.space import Space
+from search.verdict import Verdict
+from search.words import short_path
+
+AFTER = ("running", "waiting", "pruned", "failed")  # the complete trials; their objectives do not compare
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One row of a study's table.
+
+    Attributes:
+        name: `trial 7`, `gray` or `tint`.
+        role: What it is besides a trial.
+        state: The trial's; `baseline` for those that train nothing.
+        objective: Final for complete trials and baselines, the last reported one for the others.
+    """
+
+    name: str
+    role: Literal["best", "default", "trial", "baseline"]
+    state: str
+    objective: float | None
+    metrics: Mapping[str, float]
+    params: Mapping[str, Value] = field(default_factory=dict)
+    training_seconds: float | None = None
+    parameters: int | None = None
+
+
+def standings(verdict: Verdict, *, most: int | None = None) -> list[Standing]:
+    """Returns complete trials and baselines by objective, the best first, then the other trials by state.
+
+    Args:
+        verdict: The study.
+        most: So many trials at most; the default and the baselines are always there.
+    """
+    metrics = verdict.result.summary.get("baselines") or {}
+    doing_nothing = [
+        Standing(name, "baseline", "baseline", value, metrics[name]) for name, value in verdict.baselines.items()
+    ]
+    complete = [_standing(verdict, record) for record in verdict.ranked]
+    others = [
+        _standing(verdict, record) for state in AFTER for record in verdict.result.records if record.state == state
+    ]
+    shown = [*complete, *others][:most]
+    shown += [row for row in [*complete, *others][len(shown) :] if row.role in ("best", "default")]
+    return sorted([*shown, *doing_nothing], key=lambda row: _place(verdict, row))
+
+
+def short_names(space: Space) -> dict[str, str]:
+    """Returns a short name for each parameter: the end of its label where no other has the same."""
+    labels = {path: space.label(path) for path in space.parameters}
+    return {path: short_path(label, labels.values()) for path, label in labels.items()}
+
+
+def _standing(verdict: Verdict, record: TrialRecord) -> Standing:
+    role: Literal["best", "default", "trial"] = (
+        "best" if record is verdict.best else "default" if record is verdict.default else "trial"
+    )
+    return Standing(
+        f"trial {record.number}",
+        role,
+        record.state,
+        record.objective,
+        record.metrics,
+        record.params,
+        record.training_seconds,
+        record.parameters,
+    )
+
+
+def _place(verdict: Verdict, row: Standing) -> tuple[int, float]:
+    """Returns where a row belongs: complete trials and baselines by objective, others behind them as they came."""
+    if row.state in AFTER or row.objective is None:
+        return 1 + (AFTER.index(row.state) if row.state in AFTER else len(AFTER)), 0.0
+    return 0, verdict.better(0.0, than=row.objective)

@@ -1,0 +1,220 @@
+"""What a study has shown, as data: the best trial, its leads and the noise beside them, what confirmation said.
+
+Words for it are in `verdict_words.py`; nothing is drawn or written here.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from colorgan.record import TrialRecord
+from search.confirmation import DEFAULT
+from search.importance import Importance, importances
+from search.parameter import CategoricalParameter, is_number
+from search.run import StudyResult, load_result
+from search.settings import Objective
+from search.snapshot import Baselines, ranked
+from search.space import Space
+
+CONFIRMATION = Path("promoted") / "confirmation.json"
+LAST_VALIDATIONS = 4  # of a trial, that tell how much its objective swings
+NOISE_TRIALS = 5  # so many of the best are asked for it
+MIN_BENDS = 2
+CLEAR_LEAD = 2.0  # in standard deviations of a difference: 95 % of differences of nothing are smaller
+Certainty = Literal["confirmed", "refuted", "clear", "unsettled", "default", "unknown"]
+
+
+class Candidate(BaseModel):
+    """One configuration of a confirmation: its objective on fresh seeds, and its mean improvement over the default."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    name: str
+    trial: int | None = None
+    values: tuple[float, ...] = ()
+    mean: float | None = None
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+    dropped: bool = False
+
+
+class Confirmation(BaseModel):
+    """What `promote` has found: the candidates and the name of the promoted one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    candidates: tuple[Candidate, ...]
+    promoted: str
+    level: float = 0.95
+
+    @property
+    def winner(self) -> Candidate | None:
+        """The promoted candidate."""
+        return next((candidate for candidate in self.candidates if candidate.name == self.promoted), None)
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far the best trial is ahead.
+
+    Attributes:
+        margin: In the metric's unit; positive is better.
+        ratio: The margin in standard deviations of such a difference; None where the noise is not known.
+    """
+
+    margin: float
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one study has shown so far.
+
+    Attributes:
+        result: The study; `records` of trials that do not fit its space are left out.
+        ranked: The complete trials, the best first.
+        default: Trial 0 where it is the default configuration.
+        best: The promoted trial where a confirmation promoted one, else the complete trial with the best objective.
+        noise: Standard deviation of the objective from one moment of its training to the next; seeds vary more.
+        notes: What was left out or could not be read.
+    """
+
+    result: StudyResult
+    ranked: tuple[TrialRecord, ...]
+    default: TrialRecord | None
+    best: TrialRecord | None
+    noise: float | None
+    importances: tuple[Importance, ...]
+    confirmation: Confirmation | None
+    notes: tuple[str, ...]
+
+    @property
+    def objective(self) -> Objective:
+        """What was searched for."""
+        return self.result.spec.objective
+
+    @property
+    def space(self) -> Space:
+        """The searched space."""
+        return Space(self.result.spec.space, self.result.spec.train)
+
+    @property
+    def baselines(self) -> dict[str, float]:
+        """The objective of `gray` and `tint`, as far as they are measured."""
+        found: Baselines = self.result.summary.get("baselines") or {}
+        metric = self.objective.metric
+        return {name: metrics[metric] for name, metrics in found.items() if metric in metrics}
+
+    @property
+    def certainty(self) -> Certainty:
+        """How sure it is that the best trial's configuration beats the default one."""
+        winner = self.confirmation.winner if self.confirmation else None
+        if winner:
+            return "refuted" if winner.name == DEFAULT else "confirmed"
+        if self.best is not None and self.best is self.default:
+            return "default"
+        lead = self.lead_over(self.default)
+        if lead is None or lead.ratio is None:
+            return "unknown"
+        return "clear" if lead.ratio >= CLEAR_LEAD else "unsettled"
+
+    @property
+    def second(self) -> TrialRecord | None:
+        """The best complete trial but the best."""
+        return next((record for record in self.ranked if record is not self.best), None)
+
+    def lead_over(self, other: TrialRecord | float | None) -> Lead | None:
+        """Returns the best trial's lead over another complete trial, or over a value without noise."""
+        value = other.objective if isinstance(other, TrialRecord) and other.state == "complete" else other
+        if self.best is None or self.best.objective is None or not isinstance(value, int | float):
+            return None
+        margin = self.better(self.best.objective, than=value)
+        noise = self.noise and self.noise * (math.sqrt(2) if isinstance(other, TrialRecord) else 1)
+        return Lead(margin, margin / noise if noise else None)
+
+    def better(self, value: float, *, than: float) -> float:
+        """Returns by how much a value is better than another; negative where it is worse."""
+        return than - value if self.objective.direction == "minimize" else value - than
+
+
+def judge(folder: Path) -> Verdict:
+    """Reads a study, running or not, and judges it.
+
+    Raises:
+        StudyError: The folder holds no study.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")  # a damaged record
+        result = load_result(folder)
+    notes = [str(warning.message) for warning in caught]
+    spec, space = result.spec, Space(result.spec.space, result.spec.train)
+    records = [record for record in result.records if _fits(space, record)]
+    if strange := [str(record.number) for record in result.records if record not in records]:
+        notes.append(f"left out, as their parameters do not fit study.yaml: trials {', '.join(strange)}")
+    confirmation = _read_confirmation(folder / CONFIRMATION, notes)
+    order = ranked(records, spec.objective.direction)
+    default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
+    measured = [*order[:NOISE_TRIALS], *([default] if default in order[NOISE_TRIALS:] else [])]
+    return Verdict(
+        result=replace(result, records=tuple(records)),
+        ranked=tuple(order),
+        default=default,
+        best=_promoted(confirmation, order) or next(iter(order), None),
+        noise=evaluation_noise(measured, spec.objective),
+        importances=importances(spec, records),
+        confirmation=confirmation,
+        notes=tuple(notes),
+    )
+
+
+def evaluation_noise(records: Sequence[TrialRecord], objective: Objective) -> float | None:
+    """Returns the standard deviation of an objective from one moment of training to the next; None if unknown.
+
+    From the bends between each three of the last validations, which know nothing of steady progress, divided by the
+    number of validations that the objective is a mean of. A difference between seeds is no part of it.
+    Source: Gasser, Sroka, Jennen-Steinmetz 1986, "Residual variance and residual pattern in nonlinear regression".
+    """
+    bends: list[float] = []
+    for record in records:
+        values = [e.metrics[objective.metric] for e in record.epochs if objective.metric in e.metrics]
+        last = values[-LAST_VALIDATIONS:]
+        bends += [a - 2 * b + c for a, b, c in zip(last, last[1:], last[2:], strict=False)]
+    if len(bends) < MIN_BENDS:
+        return None
+    variance = statistics.fmean(bend**2 for bend in bends) / 6  # of a - 2 b + c, each with variance 1
+    return math.sqrt(variance / objective.smooth_epochs)
+
+
+def _fits(space: Space, record: TrialRecord) -> bool:
+    """Returns whether a record's parameters are those that the space gives a trial."""
+    if set(record.params) != {path for path in space.parameters if space.active(path, record.params)}:
+        return False
+    return all(
+        value in parameter.choices if isinstance(parameter, CategoricalParameter) else is_number(value)
+        for path, value in record.params.items()
+        for parameter in (space.parameters[path],)
+    )
+
+
+def _promoted(confirmation: Confirmation | None, order: Sequence[TrialRecord]) -> TrialRecord | None:
+    winner = confirmation.winner if confirmation else None
+    return next((record for record in order if winner and record.number == winner.trial), None)
+
+
+def _read_confirmation(path: Path, notes: list[str]) -> Confirmation | None:
+    """Returns what was confirmed; None where nothing was, and with a note where it cannot be read."""
+    try:
+        return Confirmation.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        notes.append(f"{path}: no usable confirmation ({str(error).splitlines()[0]})")
+        return None

@@ -1,0 +1,161 @@
+"""A verdict in words: one headline and a few sentences, the same in the terminal and in the report."""
+
+from __future__ import annotations
+
+from colorgan.record import TrialRecord
+from search.confirmation import DEFAULT
+from search.importance import MIN_TRIALS
+from search.snapshot import count_states
+from search.verdict import CLEAR_LEAD, Candidate, Certainty, Verdict
+from search.words import counted, duration, number
+
+BADGES: dict[Certainty, str] = {
+    "confirmed": "confirmed on fresh seeds",
+    "refuted": "not confirmed: keep the default",
+    "clear": "likely: lead beyond the noise",
+    "unsettled": "not sure: lead within the noise",
+    "default": "the default is best so far",
+    "unknown": "not known how sure",
+}
+ROUGH_TRIALS = 50  # below it an importance is rough: Optuna's documentation asks for 5 trials among the best tenth
+
+
+def headline(verdict: Verdict) -> str:
+    """Returns the verdict in one line."""
+    best, metric = verdict.best, verdict.objective.metric
+    if best is None:
+        counts = count_states(verdict.result.records)
+        done = counts["pruned"] + counts["failed"]
+        if done and done == counts["failed"]:
+            return f"No trial is complete: {'it' if done == 1 else f'all {done}'} failed"
+        return "No trial is complete" + ("" if done else " yet")
+    if verdict.certainty == "refuted" and best is not verdict.default:
+        reached = f"in the search trial {best.number} reached {number(best.objective)}"
+        return f"The default configuration was promoted; {reached}"
+    name = "The default configuration" if best is verdict.default else f"Trial {best.number}"
+    how = "was promoted" if verdict.certainty in ("confirmed", "refuted") else "is best"
+    return f"{name} {how}: {metric} {number(best.objective)}"
+
+
+def leads(verdict: Verdict) -> list[str]:
+    """Returns by how much the best trial beats the default and doing nothing; a warning where it does not."""
+    if verdict.best is None:
+        return []
+    sentences = []
+    if verdict.best is not verdict.default and (lead := verdict.lead_over(verdict.default)):
+        sentences.append(f"{_by(lead.margin, verdict)} than the default configuration (trial 0).")
+    for name, value in verdict.baselines.items():
+        if lead := verdict.lead_over(value):
+            sentences.append(f"{_by(lead.margin, verdict)} than the {name} baseline.")
+            if lead.margin <= 0:
+                sentences[-1] += " It has not learned to colour: doing nothing scores as well."
+    return sentences
+
+
+def certainty(verdict: Verdict) -> list[str]:
+    """Returns how sure the verdict is, and what would make it surer."""
+    if verdict.best is None:
+        return []
+    if verdict.confirmation and (winner := verdict.confirmation.winner):
+        return _confirmed(verdict, winner)
+    sentences = []
+    default, second = verdict.lead_over(verdict.default), verdict.lead_over(verdict.second)
+    if verdict.noise is None:
+        sentences.append("The trials were validated too seldom to tell how much the objective swings by itself.")
+    else:
+        swing = f"From one validation to the next the objective swings by {verdict.noise:.2g} by itself"
+        sentences.append(f"{swing} (standard deviation over the last validations of the best trials).")
+    if verdict.best is not verdict.default and default and default.ratio is not None:
+        sentences.append(f"The lead over the default is {_times(default.ratio)}.")
+    if second and second.ratio is not None and verdict.second and verdict.second is not verdict.default:
+        sentences.append(f"The lead over the next, trial {verdict.second.number}, is {_times(second.ratio)}.")
+    if len(verdict.ranked) > 1:
+        count = counted(len(verdict.ranked), "complete trial")
+        sentences.append(
+            f"Each configuration was trained once, on one seed, and seeds differ more than validations do; the best of "
+            f"{count} also looks better than it is. Confirm it: make promote STUDY={verdict.result.folder}"
+        )
+    return sentences
+
+
+def importance(verdict: Verdict) -> list[str]:
+    """Returns what mattered."""
+    found, space = verdict.importances, verdict.space
+    counts = count_states(verdict.result.records)
+    used = counts["complete"] + counts["pruned"]
+    if not found:
+        few = f"{counted(used, 'trial')} complete or pruned, and it takes {MIN_TRIALS}" if used < MIN_TRIALS else ""
+        return [f"Too early to say what mattered{f': {few}' if few else ': the trials do not differ enough'}."]
+    standing = [f"{space.label(one.path)} ({one.share:.0%})" for one in found if one.stands_out]
+    if standing:
+        sentences = [f"What decides whether a trial is among the best: {', '.join(standing)}."]
+        if len(standing) < len(found):
+            sentences.append("The other parameters explain no more than they would by chance.")
+    else:
+        sentences = [
+            "No parameter explains more than it would by chance: the trials are too few, or the space too flat."
+        ]
+    if used < ROUGH_TRIALS:
+        sentences.append(f"From {counted(used, 'trial')} this is rough; {ROUGH_TRIALS} settle it.")
+    return sentences
+
+
+def cost(verdict: Verdict) -> list[str]:
+    """Returns what the study has cost so far."""
+    records, summary = verdict.result.records, verdict.result.summary
+    training = sum(record.training_seconds for record in records)
+    counts = {state: count for state, count in count_states(records).items() if count}
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    sentences = [
+        f"{counted(len(records), 'trial')}{f' ({states})' if states else ''}: {duration(training)} of training."
+    ]
+    if summary.get("worker_seconds"):
+        sentences.append(
+            f"{duration(summary['wall_seconds'])} on {counted(summary['workers'], 'worker')}, "
+            f"{summary['busy_share']:.0%} of their time spent training and validating."
+        )
+    if verdict.best:
+        sentences.append(f"The best trial: {_price(verdict.best)}.")
+    return sentences
+
+
+def _price(record: TrialRecord) -> str:
+    size = f", {record.parameters:,} generator weights" if record.parameters else ""
+    return f"{duration(record.training_seconds)} of training{size}"
+
+
+def _by(margin: float, verdict: Verdict) -> str:
+    of = abs(margin / reference) if (reference := _reference(margin, verdict)) else 0.0
+    return f"{abs(margin):.3g} ({of:.1%}) {'better' if margin >= 0 else 'worse'}"
+
+
+def _reference(margin: float, verdict: Verdict) -> float:
+    """Returns the value that the best trial is compared with."""
+    value = verdict.best.objective if verdict.best and verdict.best.objective is not None else 0.0
+    return value + margin if verdict.objective.direction == "minimize" else value - margin
+
+
+def _times(ratio: float) -> str:
+    judged = "more than that explains" if ratio >= CLEAR_LEAD else "within what that explains"
+    return f"{ratio:.1f} times the noise of such a difference, {judged}"
+
+
+def _confirmed(verdict: Verdict, winner: Candidate) -> list[str]:
+    candidates = verdict.confirmation.candidates if verdict.confirmation else ()
+    seeds = max((len(candidate.values) for candidate in candidates), default=0)
+    on = f"on {counted(seeds, 'fresh seed')} and photos that the search never saw"
+    if winner.name == DEFAULT:
+        return [f"Trained again {on}, no candidate surely beat the default configuration: keep it."]
+    sentences = [f"Trained again {on}, {winner.name} kept its lead."]
+    if winner.difference is not None and winner.interval:
+        low, high = winner.interval
+        gain = f"It beats the default by {number(winner.difference)} on average"
+        level = f"{verdict.confirmation.level:.0%} " if verdict.confirmation else ""
+        sentences.append(f"{gain} ({level}interval {number(low)} to {number(high)}).")
+    known = {candidate.trial for candidate in candidates}
+    if verdict.ranked and verdict.ranked[0].number not in known:
+        sentences.append(
+            f"Trial {verdict.ranked[0].number} has since reached {number(verdict.ranked[0].objective)} and is not "
+            f"confirmed: make promote STUDY={verdict.result.folder}"
+        )
+    return sentences

@@ -1,0 +1,110 @@
+"""A run by hand, of any length, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from colorgan.checkpoint import Checkpoint
+from colorgan.config import ConfigError, parse_config
+from colorgan.hand_run import HandRun, default_folder, train_by_hand
+
+ROOT = Path(__file__).parents[2]
+CONFIG = parse_config(
+    {
+        "data": {"size": 16, "crop_scales": [1.0], "train_limit": 12, "valid_limit": 3, "confirm_limit": 1},
+        "generator": {"filters": 4, "depth": 3},
+        "discriminator": {"filters": 4, "depth": 2},
+        "optimizer": {"generator_learning_rate": 1e-2},
+        "schedule": {"epochs": 5, "steps_per_epoch": 3, "batch_size": 4},
+        "validation": {"examples": 2, "batch_size": 4},
+    }
+)
+
+
+def epochs_of(folder: Path) -> list[dict[str, float]]:
+    return [epoch["metrics"] for epoch in json.loads((folder / "result.json").read_text())["epochs"]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an undisturbed run."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert train_by_hand(HandRun(CONFIG, folder))
+    return folder
+
+
+def test_the_best_and_the_last_state_are_kept(whole: Path) -> None:
+    values = [metrics["valid/delta_e"] for metrics in epochs_of(whole)]
+    assert Checkpoint.load(whole / "best.npz").epoch == 1 + values.index(min(values))
+    assert Checkpoint.load(whole / "checkpoint.npz").epoch == len(values) == 5
+
+
+def test_tensorboard_reads_curves_and_examples(whole: Path) -> None:
+    found = EventAccumulator(str(whole / "tensorboard"))
+    found.Reload()
+    assert [scalar.step for scalar in found.Scalars("valid/delta_e")] == [3, 6, 9, 12, 15]
+    assert [scalar.value for scalar in found.Scalars("valid/ssim")] == pytest.approx(
+        [metrics["valid/ssim"] for metrics in epochs_of(whole)]
+    )
+    assert "examples" in found.Tags()["tensors"]
+    assert (whole / "examples.png").stat().st_size > 500
+
+
+def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_numbers(whole: Path, tmp_path: Path) -> None:
+    short = CONFIG.with_values({"schedule.epochs": 2})
+    assert default_folder(short) == default_folder(CONFIG)
+    assert train_by_hand(HandRun(short, tmp_path))
+    assert train_by_hand(HandRun(CONFIG, tmp_path))
+    assert epochs_of(tmp_path) == epochs_of(whole)
+    with pytest.raises(ConfigError, match="is trained for 5 epochs already"):
+        train_by_hand(HandRun(short, tmp_path))
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.to_yaml())
+    out = tmp_path / "run"
+    line = [sys.executable, "-m", "colorgan", "train", str(tmp_path / "config.yaml"), "--out", str(out)]
+    first = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / "checkpoint.npz").exists() and time.monotonic() < deadline and first.poll() is None:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    finally:
+        first.kill()
+    assert train_by_hand(HandRun(CONFIG, out))
+    assert epochs_of(out) == epochs_of(whole)
+    assert Checkpoint.load(out / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
+    assert "continued from the checkpoint" in (out / "log.txt").read_text()
+
+
+def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path: Path) -> None:
+    run = HandRun(CONFIG.with_values({"schedule.epochs": 60}), tmp_path, best_metric="valid/psnr_db", patience=2)
+    assert train_by_hand(run)
+    values = [metrics["valid/psnr_db"] for metrics in epochs_of(tmp_path)]
+    assert len(values) == 1 + values.index(max(values)) + 2 < 60
+    assert json.loads((tmp_path / "result.json").read_text())["reason"] == "no better valid/psnr_db for 2 epochs"
+    assert Checkpoint.load(tmp_path / "best.npz").epoch == len(values) - 2
+
+
+def test_a_metric_that_nothing_is_best_by_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"valid/colorfulness: no metric that one model is best by; allowed are valid/d"
+    ):
+        train_by_hand(HandRun(CONFIG, tmp_path, best_metric="valid/colorfulness"))
+
+
+def test_a_folder_with_a_run_of_another_configuration_is_left_alone(whole: Path) -> None:
+    other, before = CONFIG.with_values({"losses.l1_weight": 3.0}), (whole / "config.yaml").read_text()
+    with pytest.raises(ConfigError, match="holds a run of another configuration"):
+        train_by_hand(HandRun(other, whole))
+    assert (whole / "config.yaml").read_text() == before

@@ -1,0 +1,343 @@
+"""Comparing: verdicts on studies whose truth is known, tables, and the command as a user would call it."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+from rich.console import Console
+from typer.testing import CliRunner
+
+from colorgan.config import TrainConfig
+from colorgan.record import EpochRecord, TrialRecord, write_record
+from search import verdict_words
+from search.__main__ import app
+from search.compare import compare, differences, studies_view, trials_view
+from search.importance import importances
+from search.standings import short_names, standings
+from search.storage import StudyFolder
+from search.study import StudySpec
+from search.verdict import evaluation_noise, judge
+
+RATE, WEIGHT = "optimizer.generator_learning_rate", "losses.l1_weight"
+SPACE: dict[str, Any] = {
+    RATE: {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
+    WEIGHT: {"type": "float", "low": 1.0, "high": 100.0},
+}
+BASELINES = {"gray": {"valid/delta_e": 20.0}, "tint": {"valid/delta_e": 21.5}}
+Make = Callable[..., Path]
+
+
+def spec(name: str = "sky", **others: Any) -> StudySpec:
+    return StudySpec.model_validate({"name": name, "space": SPACE, **others})
+
+
+def trial(number: int, *values: float, state: str = "complete", **others: Any) -> TrialRecord:
+    epochs = [
+        EpochRecord(
+            epoch=n, step=n, objective=value, metrics={"valid/delta_e": value}, train_seconds=1.0, valid_seconds=0.5
+        )
+        for n, value in enumerate(values, 1)
+    ]
+    fields = {"number": number, "state": state, "seed": number, "objective": values[-1] if values else None}
+    params = {RATE: 2e-4, WEIGHT: 50.0}
+    return TrialRecord.model_validate({"params": params, "worker": 0, **fields, "epochs": tuple(epochs), **others})
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def make_study(records: Sequence[TrialRecord], study: StudySpec | None = None, **summary: Any) -> Path:
+        study = study or spec()
+        folder = StudyFolder(tmp_path / "results" / study.name)
+        folder.path.mkdir(parents=True)
+        folder.study.write_text(study.to_yaml())
+        folder.summary.write_text(json.dumps({"baselines": BASELINES, **summary}))
+        for record in records:
+            folder.trial(record.number).path.mkdir(parents=True)
+            folder.trial(record.number).config.write_text(TrainConfig().to_yaml())
+            write_record(folder.trial(record.number).record, record)
+        return folder.path
+
+    return make_study
+
+
+def confirm(folder: Path, promoted: str) -> None:
+    candidates = [
+        {"name": "default", "trial": 0, "values": [18.0, 18.4], "mean": 18.2},
+        {
+            "name": "trial 1",
+            "trial": 1,
+            "values": [17.0, 17.2],
+            "mean": 17.1,
+            "difference": 1.1,
+            "interval": [0.6, 1.4],
+        },
+    ]
+    (folder / "promoted").mkdir()
+    (folder / "promoted" / "confirmation.json").write_text(
+        json.dumps({"candidates": candidates, "promoted": promoted, "metric": "valid/delta_e"})
+    )
+
+
+def test_noise_is_what_the_last_validations_swing_by_and_slow_progress_is_none() -> None:
+    rng, smooth = np.random.default_rng(1), spec(objective={"smooth_epochs": 4}).objective
+    still = [trial(n, *(15 + 0.5 * rng.standard_normal(4))) for n in range(400)]
+    slow = [trial(n, *(15 + 0.5 * rng.standard_normal(4) - 0.1 * np.arange(4))) for n in range(400)]
+    assert evaluation_noise(still, spec().objective) == pytest.approx(0.5, rel=0.1)
+    assert evaluation_noise(slow, spec().objective) == pytest.approx(0.5, rel=0.1)
+    assert evaluation_noise(still, smooth) == pytest.approx(0.25, rel=0.1)
+    assert evaluation_noise([trial(0, 1.0, 2.0)], spec().objective) is None
+
+
+def test_a_lead_is_clear_only_beyond_the_noise(make: Make) -> None:
+    swing = (17.0, 17.4, 17.0, 17.4)
+    clear = judge(make([trial(0, *swing), trial(1, *(v - 4 for v in swing))]))
+    assert clear.certainty == "clear"
+    lead = clear.lead_over(clear.default)
+    assert lead is not None
+    assert lead.margin == pytest.approx(4.0)
+    assert lead.ratio == pytest.approx(4.0 / (0.8 / math.sqrt(6) * math.sqrt(2)))
+    text = " ".join(verdict_words.leads(clear))
+    assert "4 (23.0%) better than the default" in text
+    assert "6.6 (33.0%) better than the gray baseline" in text
+    close = judge(make([trial(0, *swing), trial(1, *(v - 0.1 for v in swing))], spec("close")))
+    assert close.certainty == "unsettled"
+    assert "within what that explains" in " ".join(verdict_words.certainty(close))
+
+
+def test_more_is_better_where_the_study_says_so(make: Make) -> None:
+    study = spec(objective={"metric": "valid/colorfulness", "direction": "maximize"})
+    baselines = {"gray": {"valid/colorfulness": 0.1}, "tint": {"valid/colorfulness": 6.0}}
+    verdict = judge(make([trial(0, 5.0), trial(1, 9.0)], study, baselines=baselines))
+    assert [row.name for row in standings(verdict)] == ["trial 1", "tint", "trial 0", "gray"]
+    assert "3 (50.0%) better than the tint baseline." in verdict_words.leads(verdict)
+
+
+def test_the_default_can_be_best_and_doing_nothing_can_win(make: Make) -> None:
+    verdict = judge(make([trial(0, 22.0), trial(1, 23.0)]))
+    assert verdict.certainty == "default"
+    assert verdict_words.headline(verdict) == "The default configuration is best: valid/delta_e 22"
+    assert any("has not learned to colour" in line for line in verdict_words.leads(verdict))
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ([], "No trial is complete yet"),
+        ([trial(0, state="running")], "No trial is complete yet"),
+        ([trial(0, state="failed", reason="no")], "No trial is complete: it failed"),
+        ([trial(n, state="failed") for n in range(8)], "No trial is complete: all 8 failed"),
+        ([trial(0, 19.0, state="pruned"), trial(1, state="failed")], "No trial is complete"),
+        ([trial(0, 19.0)], "The default configuration is best: valid/delta_e 19"),
+    ],
+)
+def test_a_study_of_any_state_has_a_verdict(make: Make, records: list[TrialRecord], words: str) -> None:
+    verdict = judge(make(records))
+    assert verdict_words.headline(verdict) == words
+    assert verdict_words.certainty(verdict) is not None
+    assert "Too early to say what mattered" in verdict_words.importance(verdict)[0]
+    names = [row.name for row in standings(verdict)]
+    assert {"gray", "tint", *(f"trial {record.number}" for record in records)} == set(names)
+
+
+def test_a_confirmation_decides(make: Make) -> None:
+    records = [trial(0, 18.0), trial(1, 16.8), trial(2, 16.5)]
+    folder = make(records)
+    confirm(folder, "trial 1")
+    verdict = judge(folder)
+    assert verdict.best is not None
+    assert (verdict.certainty, verdict.best.number) == ("confirmed", 1)
+    text = " ".join(verdict_words.certainty(verdict))
+    assert "beats the default by 1.1 on average (95% interval 0.6 to 1.4)" in text
+    assert "Trial 2 has since reached 16.5" in text
+
+
+def test_a_confirmation_can_send_everyone_back_to_the_default(make: Make) -> None:
+    folder = make([trial(0, 18.0), trial(1, 16.8)])
+    confirm(folder, "default")
+    verdict = judge(folder)
+    assert (verdict.certainty, verdict.best) == ("refuted", verdict.default)
+    assert "keep it" in " ".join(verdict_words.certainty(verdict))
+
+
+def test_a_promoted_default_that_was_no_trial_is_named(make: Make) -> None:
+    folder = make([trial(0, 18.0), trial(1, 16.8)], spec(search={"start_with_default": False}))
+    candidates = [{"name": "default", "trial": None, "mean": 16.5}, {"name": "trial 1", "trial": 1, "mean": 17.0}]
+    (folder / "promoted").mkdir()
+    facts = {"candidates": candidates, "promoted": "default"}
+    (folder / "promoted" / "confirmation.json").write_text(json.dumps(facts))
+    found = verdict_words.headline(judge(folder))
+    assert found == "The default configuration was promoted; in the search trial 1 reached 16.8"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"candidates": 3}', b"\xff"])
+def test_a_damaged_confirmation_is_said_and_does_not_count(make: Make, content: bytes) -> None:
+    folder = make([trial(0, 18.0), trial(1, 16.8)])
+    (folder / "promoted").mkdir()
+    (folder / "promoted" / "confirmation.json").write_bytes(content)
+    verdict = judge(folder)
+    assert verdict.confirmation is None
+    assert "no usable confirmation" in verdict.notes[0]
+
+
+def test_damaged_and_strange_records_are_said_and_left_out(make: Make) -> None:
+    folder = make(
+        [trial(0, 18.0), trial(1, 17.0), trial(2, 3.0, params={"nosuch": 1}), trial(3, 2.0, params={RATE: "x"})]
+    )
+    (folder / "trials" / "0001" / "result.json").write_text("{")
+    verdict = judge(folder)
+    assert [record.number for record in verdict.ranked] == [0]
+    assert "no usable trial record" in verdict.notes[0]
+    assert "do not fit study.yaml: trials 2, 3" in verdict.notes[1]
+
+
+def random_trials(rng: np.random.Generator, count: int, *, effect: float) -> list[TrialRecord]:
+    records = []
+    for number in range(count):
+        rate, weight = 10 ** rng.uniform(-4, -2), rng.uniform(1, 100)
+        value = 18 + effect * abs(math.log10(rate) + 3) + 0.3 * rng.standard_normal()
+        state = "pruned" if value > 18 + 0.8 * effect and number % 2 else "complete"
+        records.append(trial(number, value, state=state, params={RATE: rate, WEIGHT: weight}))
+    return records
+
+
+def test_importance_finds_the_parameter_that_matters_and_says_that_the_other_does_not() -> None:
+    found = importances(spec(), random_trials(np.random.default_rng(0), 60, effect=5.0))
+    assert [one.path for one in found] == [RATE, WEIGHT]
+    assert [one.stands_out for one in found] == [True, False]
+    assert sum(one.share for one in found) == pytest.approx(1.0)
+
+
+def test_in_pure_noise_hardly_anything_seems_to_matter() -> None:
+    studies = [importances(spec(), random_trials(np.random.default_rng(seed), 20, effect=0.0)) for seed in range(10)]
+    assert sum(one.stands_out for found in studies for one in found) <= 3
+
+
+def test_importance_knows_conditional_and_categorical_parameters_and_its_limits() -> None:
+    space = {
+        "generator.normalization": {"type": "categorical", "choices": ["batch", "none"]},
+        "generator.dropout": {"type": "float", "low": 0.0, "high": 0.5, "when": {"generator.normalization": "batch"}},
+    }
+    study, rng, records = spec(space=space), np.random.default_rng(0), []
+    for number in range(30):
+        params = {"generator.normalization": "none" if number % 2 else "batch"}
+        params |= {} if number % 2 else {"generator.dropout": float(rng.uniform(0, 0.5))}
+        records.append(trial(number, 20.0 - 3 * (number % 2) + rng.uniform(), params=params))
+    found = importances(study, records)
+    assert found[0].path == "generator.normalization"
+    assert found[0].stands_out
+    assert importances(study, records[:9]) == ()
+    assert importances(study, [trial(n, state="failed") for n in range(30)]) == ()
+
+
+def test_baselines_and_the_default_stand_among_the_trials_and_the_rest_behind(make: Make) -> None:
+    records = [
+        *(trial(0, 20.5), trial(1, 19.0), trial(2, 1.0, state="pruned"), trial(3, state="failed")),
+        *(trial(4, 17.0), trial(5, 2.0, state="running")),
+    ]
+    verdict = judge(make(records))
+    rows = standings(verdict)
+    assert [row.name for row in rows] == [
+        *("trial 4", "trial 1", "gray", "trial 0", "tint"),
+        *("trial 5", "trial 2", "trial 3"),
+    ]
+    assert [row.role for row in rows[:4]] == ["best", "trial", "baseline", "default"]
+    assert [row.name for row in standings(verdict, most=1)] == ["trial 4", "gray", "trial 0", "tint"]
+
+
+def test_short_names_are_no_two_parameters_names(make: Make) -> None:
+    integer = {"type": "int", "low": 4, "high": 8}
+    space = {"generator.filters": integer, "discriminator.filters": integer, RATE: SPACE[RATE]}
+    names = short_names(judge(make([], spec(space=space))).space)
+    assert list(names.values()) == ["generator.filters", "discriminator.filters", "generator_learning_rate"]
+
+
+def printed(thing: object) -> str:
+    output = io.StringIO()
+    Console(file=output, width=160).print(thing)
+    return output.getvalue()
+
+
+def test_one_study_leaves_table_plots_and_report(make: Make) -> None:
+    folder = make([trial(0, 18.0), trial(1, 17.0, 16.5), trial(2, state="failed", reason="[/b] no")])
+    comparison = compare([folder, folder])
+    assert comparison.page is None
+    assert [*comparison.reports] == [folder / "report.html"]
+    assert list(pd.read_csv(folder / "trials.csv")["number"]) == [0, 1, 2]
+    assert (folder / "plots" / "history.png").exists()
+    text = printed(trials_view(comparison.verdicts[0]))
+    assert [text.index(name) for name in ("trial 1, best", "trial 0, default", "gray", "trial 2")] == sorted(
+        text.index(name) for name in ("trial 1, best", "trial 0, default", "gray", "trial 2")
+    )
+
+
+def test_several_studies_stand_side_by_side_the_best_first(make: Make) -> None:
+    folders = [make([trial(0, value)], spec(name)) for name, value in (("one", 18.0), ("two", 17.0))] + [
+        make([], spec("three"))
+    ]
+    comparison = compare(folders)
+    assert [verdict.result.spec.name for verdict in comparison.verdicts] == ["two", "one", "three"]  # three has none
+    assert comparison.warnings == ()
+    assert comparison.page is not None
+    page = comparison.page.read_text()
+    assert all(f'href="{name}/report.html"' in page for name in ("one", "two", "three"))
+    text = printed(studies_view(comparison))
+    assert text.index("two") < text.index("one") < text.index("three")
+
+
+def test_studies_that_do_not_compare_are_said_so(make: Make) -> None:
+    other = {"data": {"size": 64}, "generator": {"depth": 4}}
+    verdicts = [
+        judge(make([], spec("one"))),
+        judge(make([], spec("two", objective={"metric": "valid/ssim"}))),
+        judge(make([], spec("three", train=other, objective={"smooth_epochs": 2}))),
+    ]
+    assert [line.split(": ")[1] for line in differences(verdicts)] == [
+        "one searches for valid/delta_e, two for valid/ssim.",
+        "one and three average their metric over different numbers of validations.",
+        "one and three use different photos or crops (train.data).",
+    ]
+
+
+def search(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_the_command_takes_study_files_and_folders(make: Make, tmp_path: Path) -> None:
+    folder = make([trial(0, 18.0)])
+    file = tmp_path / "sky.yaml"
+    file.write_text(spec().to_yaml())
+    result = search("compare", file, "--results", tmp_path / "results")
+    assert result.exit_code == 0
+    assert "The default configuration is best: valid/delta_e 18" in result.output
+    assert str(folder / "report.html") in result.output.replace("\n", "")
+    other = make([], spec("empty"))
+    result = search("compare", folder, other)
+    assert result.exit_code == 0
+    assert "compare.html" in result.output
+
+
+def test_a_place_without_a_study_is_bad_input(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "nosuch.yaml"):
+        result = search("compare", place)
+        assert result.exit_code == 2
+        assert str(place) in result.stderr.replace("\n", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_that_cannot_be_written_is_an_error_in_a_line(make: Make) -> None:
+    folder = make([trial(0, 18.0)])
+    (folder / "plots").write_text("in the way")
+    result = search("compare", folder)
+    assert result.exit_code == 1
+    assert "plots" in result.stderr

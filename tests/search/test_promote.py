@@ -1,0 +1,154 @@
+"""Promotion from a real small study, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from colorgan.config import load_config
+from colorgan.hand_run import HandRun, train_by_hand
+from search.promote import FRESH_SEEDS_FROM, PromoteError, confirm
+from search.promoted import move_aside, write_promoted
+from search.run import load_result, run_study
+from search.study import StudySpec
+
+ROOT = Path(__file__).parents[2]
+RATE = "optimizer.generator_learning_rate"
+TREE: dict[str, Any] = {
+    "name": "small",
+    "train": {
+        "data": {"photos": "sample", "size": 32, "crop_scales": [1.0], "train_limit": 24, "valid_limit": 6},
+        "generator": {"filters": 4, "depth": 3, "dropout": 0.0},
+        "discriminator": {"filters": 4, "depth": 2},
+        "optimizer": {"generator_learning_rate": 1.0},
+        "schedule": {"epochs": 2, "steps_per_epoch": 10, "batch_size": 8},
+        "validation": {"examples": 2},
+    },
+    # the default's colours are absurd, so that what a confirmation must find is certain
+    "space": {RATE: {"type": "categorical", "choices": [1.0, 1e-3, 0.9]}},
+    "objective": {"metric": "valid/l1"},
+    "search": {"trials": 9, "sampler": {"name": "brute_force"}, "workers": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study's folder."""
+    return run_study(StudySpec.model_validate(TREE), results=tmp_path_factory.mktemp("results")).folder
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "search", "promote", *arguments]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def promoted(study: Path) -> subprocess.CompletedProcess[str]:
+    """What the command printed; before it ended it was interrupted once."""
+    line = [
+        sys.executable,
+        "-m",
+        "search",
+        "promote",
+        str(study),
+        "--seeds",
+        "2",
+        "--to",
+        str(study / "to" / "my.yaml"),
+    ]
+    first = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not list((study / "confirm").glob("trials/*/checkpoint.npz")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        first.send_signal(signal.SIGINT)
+        _, errors = first.communicate(timeout=120)
+    finally:
+        first.kill()
+    assert first.returncode == 130, errors
+    assert "the same command goes on" in errors
+    return command(str(study), "--seeds", "2", "--to", str(study / "to" / "my.yaml"))
+
+
+def test_what_truly_is_better_is_promoted_with_all_that_shows_it(
+    study: Path, promoted: subprocess.CompletedProcess[str]
+) -> None:
+    assert promoted.returncode == 0, promoted.stderr
+    facts = json.loads((study / "promoted" / "confirmation.json").read_text())
+    best = next(found for found in facts["candidates"] if found["name"] == facts["promoted"])
+    assert best["params"] == {RATE: 1e-3}
+    assert best["interval"][0] > 0
+    assert f"promoted: Trial {best['trial']}: valid/l1" in promoted.stdout
+    config = load_config(study / "promoted" / "config.yaml")
+    assert config == load_result(study).spec.train.with_values({RATE: 1e-3})
+    header = (study / "promoted" / "config.yaml").read_text().partition("data:")[0]
+    assert "study small: trial" in header
+    assert f"fingerprint {facts['photos']}" in header
+    assert (study / "to" / "my.yaml").read_text() == (study / "promoted" / "config.yaml").read_text()
+    card = (study / "promoted" / "card.md").read_text()
+    assert "| gray baseline |" in card
+    assert f"![gray, real, generated]({best['name']}.png)" in card
+    assert (study / "promoted" / f"{best['name']}.png").stat().st_size > 1000
+
+
+def test_every_candidate_has_the_same_fresh_seeds_and_the_confirm_photos(
+    study: Path, promoted: subprocess.CompletedProcess[str]
+) -> None:
+    table = pd.read_csv(study / "promoted" / "confirmation.csv")
+    assert set(table["seed"]) == {FRESH_SEEDS_FROM, FRESH_SEEDS_FROM + 1}
+    assert table.groupby("candidate")["seed"].apply(list).map(sorted).map(tuple).nunique() == 1
+    for config in (study / "confirm").glob("trials/*/config.yaml"):
+        found = load_config(config)
+        assert found.validation.part == "confirm"
+        assert found.seed >= FRESH_SEEDS_FROM
+
+
+def test_a_confirmed_trial_trained_by_hand_gives_the_same_number(
+    study: Path, promoted: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    table = pd.read_csv(study / "promoted" / "confirmation.csv")
+    number = int(table["confirm_trial"].iloc[-1])
+    config = study / "confirm" / "trials" / f"{number:04d}" / "config.yaml"
+    assert train_by_hand(HandRun(load_config(config), tmp_path))
+    by_hand = json.loads((tmp_path / "result.json").read_text())
+    expected = table.set_index("confirm_trial").loc[number, "valid/l1"]
+    assert by_hand["epochs"][-1]["metrics"]["valid/l1"] == expected
+
+
+def test_promoting_again_overwrites_nothing(study: Path, promoted: subprocess.CompletedProcess[str]) -> None:
+    again = command(str(study), "--seeds", "2")
+    assert again.returncode == 2
+    assert "promoted: is there already; --again keeps it" in again.stderr
+    with pytest.raises(PromoteError, match="another confirmation was begun here"):
+        confirm(study, seeds=3)
+
+
+def test_a_trial_that_is_none_cannot_be_picked(study: Path) -> None:
+    with pytest.raises(PromoteError, match="trial 77 is not a complete trial of this study; complete are 0, 1, 2"):
+        confirm(study, pick=[77])
+
+
+def test_a_folder_without_a_study_is_named() -> None:
+    found = command(str(ROOT / "tests"))
+    assert (found.returncode, "no study here" in found.stderr) == (2, True)
+
+
+def test_nothing_is_promoted_but_the_default_where_nothing_is_better(study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(study, tmp_path / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
+    as_absurd = next(r.number for r in load_result(folder).records if r.params == {RATE: 0.9})
+    promotion = confirm(folder, pick=[as_absurd], seeds=2, workers=1)
+    assert promotion.promoted.name == "default"
+    written = write_promoted(promotion)
+    assert written.lines()[0] == "promoted: The default configuration: none of 1 candidates was surely better than it."
+    assert load_config(folder / "promoted" / "config.yaml") == load_result(folder).spec.train
+    assert move_aside(folder) == [f"{folder}/promoted-1", f"{folder}/confirm-1"]
+    assert not (folder / "promoted").exists()
