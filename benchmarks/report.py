@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import psutil
 
+from colorgan.versions import versions
 from search.engines.local import usable_cores
-from search.table import versions
 
 Cell = str | int | float | None
 

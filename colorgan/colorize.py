@@ -26,7 +26,7 @@ from keras import ops
 from PIL import Image
 
 from colorgan.color import Planes, displayed_planes, lab_planes, split_photo
-from colorgan.decode import PhotoError, _short_sides
+from colorgan.decode import PhotoError, short_sides
 from colorgan.folder import printable
 from colorgan.model import Model, ModelError
 from colorgan.photo_file import Photo, read_photo, write_photo
@@ -104,7 +104,7 @@ def predict_chroma(model: Model, image: Image.Image) -> NDArray[np.float32]:
         ModelError: The model gives NaN, as one does whose training went astray.
     """
     data = model.config.data
-    predicted = [_predict_at(model, image, side) for side in _short_sides(min(image.size), data)]
+    predicted = [_predict_at(model, image, side) for side in short_sides(min(image.size), data)]
     height, width, _ = predicted[-1].shape
     chroma: NDArray[np.float32] = np.mean([_resize(chroma, (width, height)) for chroma in predicted], axis=0)
     if not np.isfinite(chroma).all():

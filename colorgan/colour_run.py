@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from colorgan.colour_jobs import COLOUR, COMPARE, Plan, plan_jobs
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.folder import Skipped, printable
+from colorgan.native_stderr import native_stderr_in
 
 _CONSOLE = Console(highlight=False)
 
@@ -55,8 +56,9 @@ def colour_photos(run: ColourRun) -> None:
 
 
 def _colour(run: ColourRun, plan: Plan) -> tuple[int, list[Skipped]]:
-    from colorgan.colorize import colorize_photos
-    from colorgan.model import load_model
+    with native_stderr_in():
+        from colorgan.colorize import colorize_photos
+        from colorgan.model import load_model
 
     model, count = load_model(run.model), len(plan.jobs)
     failed: list[Skipped] = []

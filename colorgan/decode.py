@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from colorgan.config import DataConfig
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-MAX_FILE_BYTES = 1 << 29  # about an uncompressed 16-bit image of MAX_PIXELS
+MAX_FILE_BYTES = 1 << 30  # more than an uncompressed 16-bit image of MAX_PIXELS
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs; here it is an error
 MIN_SIDE = 8  # pixels; the smallest crop there is: less is an icon, not a photo
 MAX_ASPECT = 16  # long / short side; a thinner strip would be blown up without bound at scale 1
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space -> the Pillow mode that it describes
-_SRGB_NAMES = {"sRGB", "sRGB built-in", "sRGB IEC61966-2.1"}  # already what we want: no rounding by a conversion
+SRGB_NAMES = {"sRGB", "sRGB built-in", "sRGB IEC61966-2.1"}  # already what we want: no rounding by a conversion
 
 
 class PhotoError(ValueError):
@@ -40,6 +40,8 @@ def read_file(path: Path | str) -> bytes:
         PhotoError: It cannot be read, is empty, or too large for any photo.
     """
     try:
+        if not Path(path).is_file():  # reading a pipe would wait for ever
+            raise PhotoError("not a regular file" if Path(path).exists() else "no such file")
         with Path(path).open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
@@ -57,11 +59,11 @@ def read_crops(data: bytes, config: DataConfig) -> NDArray[np.uint8]:
     Raises:
         PhotoError: Not a JPEG, PNG or WebP file, broken, or of unusable dimensions.
     """
-    with _open(data) as image:
-        sides = _short_sides(min(image.size), config)
+    with open_photo(data) as image:
+        sides = short_sides(min(image.size), config)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8; twice the wanted size leaves the quality to the resizing below.
         image.draft(image.mode, (2 * max(sides), 2 * max(sides)))
-        photo = _upright_srgb(image)
+        photo = _on_white(*upright_srgb(image))
     stride = max(1, round(config.crop_stride * config.size))
     return np.concatenate([_cut(photo, side, config.size, stride) for side in sides])
 
@@ -75,12 +77,13 @@ def decode_photo(data: bytes) -> Image.Image:
     Raises:
         PhotoError: As `read_crops`.
     """
-    with _open(data) as image:
-        return _upright_srgb(image)
+    with open_photo(data) as image:
+        return _on_white(*upright_srgb(image))
 
 
 @contextmanager
-def _open(data: bytes) -> Iterator[Image.Image]:
+def open_photo(data: bytes) -> Iterator[Image.Image]:
+    """Opens a photo file, pixels not yet read; whatever goes wrong while it is open is a `PhotoError`."""
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_dimensions(*image.size)
@@ -105,10 +108,11 @@ def _check_dimensions(width: int, height: int) -> None:
         raise PhotoError(f"{width} x {height}: one side is more than {MAX_ASPECT} times the other")
 
 
-def _upright_srgb(image: Image.Image) -> Image.Image:
+def upright_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Returns an upright image of mode RGB in sRGB with 8 bits a channel, and its transparency if it has one."""
     image.load()
     profile = image.info.get("icc_profile")
-    image = _orient(image)
+    image = orient(image)
     if image.mode.startswith("I;16"):
         image = _scale_to_8_bit(image)
     gray = image.mode in ("1", "L", "LA", "La")
@@ -118,7 +122,10 @@ def _upright_srgb(image: Image.Image) -> Image.Image:
         alpha = image.getchannel("A")
     if image.mode != "CMYK":
         image = image.convert("L" if gray else "RGB")
-    photo = _apply_profile(image, profile)
+    return _apply_profile(image, profile), alpha
+
+
+def _on_white(photo: Image.Image, alpha: Image.Image | None) -> Image.Image:
     if alpha is None:
         return photo
     white = Image.new("RGB", photo.size, "white")
@@ -126,7 +133,8 @@ def _upright_srgb(image: Image.Image) -> Image.Image:
     return white
 
 
-def _orient(image: Image.Image) -> Image.Image:
+def orient(image: Image.Image) -> Image.Image:
+    """Returns the image as its EXIF orientation wants it."""
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # noqa: BLE001  the pixels are loaded: what fails here is EXIF, which then names no orientation
@@ -145,7 +153,7 @@ def _apply_profile(image: Image.Image, icc: bytes | None) -> Image.Image:
         return plain
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(icc))
-        if ImageCms.getProfileDescription(profile).strip() in _SRGB_NAMES:
+        if ImageCms.getProfileDescription(profile).strip() in SRGB_NAMES:
             return plain
         mode = _PROFILE_MODES.get(profile.profile.xcolor_space.strip())
         source = plain if mode == "RGB" and image.mode != "CMYK" else image
@@ -157,7 +165,7 @@ def _apply_profile(image: Image.Image, icc: bytes | None) -> Image.Image:
         return plain
 
 
-def _short_sides(short: int, config: DataConfig) -> list[int]:
+def short_sides(short: int, config: DataConfig) -> list[int]:
     """Returns the short side in pixels at each scale in use; scale 1 stands in where all others would enlarge."""
     wanted = {round(scale * config.size) for scale in config.crop_scales}
     return sorted(side for side in wanted if side == config.size or side <= short) or [config.size]

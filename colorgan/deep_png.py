@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from colorgan.decode import PhotoError, _orient
+from colorgan.decode import PhotoError, orient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def _unpack(data: bytes, how: str) -> Image.Image:
     with Image.open(BytesIO(data), formats=("PNG",)) as image:
         image.tile = [tile._replace(args=how) for tile in image.tile]
         image.load()
-        return _orient(image)
+        return orient(image)
 
 
 def _compressed(pixels: NDArray[np.uint16]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image, ImageCms
 
-from colorgan.decode import _SRGB_NAMES, PhotoError, _apply_profile, _open, _orient, _scale_to_8_bit
+from colorgan.decode import SRGB_NAMES, PhotoError, open_photo, read_file, upright_srgb
 from colorgan.deep_png import is_deep_png, read_deep_png, write_deep_png
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.unsignedinteger[Any]]  # of 8 or 16 bits
 
 Format = Literal["JPEG", "PNG", "WEBP"]
-MAX_FILE_BYTES = 1 << 30  # more than an uncompressed 16-bit photo of the most pixels that `decode.py` takes
 MAX_EXIF_BYTES = 65_533  # of one JPEG marker
 MAX_DPI = 65_535  # JPEG's field for it
 MAX_SIDES: dict[str, int] = {"JPEG": 65_500, "WEBP": 16_383}  # pixels; libjpeg's and libwebp's limits
@@ -68,9 +67,9 @@ def read_photo(path: Path) -> Photo:
     Raises:
         PhotoError: It cannot be read, is broken or no JPEG, PNG or WebP file, or of unusable dimensions.
     """
-    data = _read(path)
+    data = read_file(path)
     # Pillow's warnings (broken EXIF, a bomb below its limit) end as errors or notes of ours.
-    with warnings.catch_warnings(action="ignore"), _open(data) as image:
+    with warnings.catch_warnings(action="ignore"), open_photo(data) as image:
         image.load()
         notes = _lost(image)
         icc, replaced = _profile(image.info.get("icc_profile"))
@@ -80,7 +79,8 @@ def read_photo(path: Path) -> Photo:
         if deep and not replaced:
             pixels, alpha = _split(read_deep_png(data), image.info.get("transparency"))
         else:
-            pixels, alpha = _upright_srgb(image)
+            flat, mask = upright_srgb(image)
+            pixels, alpha = np.asarray(flat), None if mask is None else np.asarray(mask)
             notes += ["16 bits reduced to 8 when its profile was replaced"] if deep else []
         notes += [replaced] if replaced else []
         return Photo(pixels, alpha, icc, _exif(image, notes), _dpi(image), tuple(notes))
@@ -118,17 +118,6 @@ def format_of(path: Path) -> Format:
     return formats.get(path.suffix.lower(), "JPEG")
 
 
-def _read(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            raise PhotoError("no such file" if not path.exists() else "not a regular file")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise PhotoError(f"larger than {MAX_FILE_BYTES} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror}") from None
-
-
 def _lost(image: Image.Image) -> list[str]:
     frames = getattr(image, "n_frames", 1)
     return [
@@ -145,24 +134,10 @@ def _profile(icc: bytes | None) -> tuple[bytes | None, str]:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(icc))).strip()
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None, "broken ICC profile dropped"
-    if name in _SRGB_NAMES:
+    if name in SRGB_NAMES:
         return icc, ""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return srgb, f"ICC profile {name} replaced by sRGB"
-
-
-def _upright_srgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    profile = image.info.get("icc_profile")
-    image = _orient(image)
-    if image.mode.startswith("I;16"):
-        image = _scale_to_8_bit(image)
-    gray, alpha = image.mode in ("1", "L", "LA", "La"), None
-    if image.has_transparency_data:
-        image = image.convert("LA" if gray else "RGBA")
-        alpha = np.asarray(image.getchannel("A"))
-    if image.mode != "CMYK":
-        image = image.convert("L" if gray else "RGB")
-    return np.asarray(_apply_profile(image, profile)), alpha
 
 
 def _split(channels: NDArray[np.uint16], key: Any) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
