@@ -86,7 +86,7 @@ colorize: setup ## Colour a photo or a folder of them: MODEL= INPUT= OUTPUT=
 demo: setup ## From the quickstart to three coloured historical photos, in results/demo
 	@$(VENV_PYTHON) -m search run studies/quickstart.yaml
 	@test -e results/quickstart/promoted || $(VENV_PYTHON) -m search promote results/quickstart
-	@$(VENV_PYTHON) -m colorgan train results/quickstart/promoted/config.yaml --epochs 60 --out results/demo
+	@$(VENV_PYTHON) -m colorgan train results/quickstart/promoted/config.yaml --epochs 60 --patience 20 --out results/demo
 	@$(VENV_PYTHON) -m colorgan colorize results/demo colorgan/historical_photos --compare --output results/demo/photos
 
 check: setup-dev ## Formatting, lint, types, import directions

@@ -90,8 +90,7 @@ def trials_view(verdict: Verdict, *, most: int = MOST_ROWS) -> Table:
     for name in (objective.metric, *names.values(), "training"):
         table.add_column(_narrow(name), justify="right", overflow="fold")
     for row in standings(verdict, most=most):
-        marks: list[str] = [row.role] if row.role in ("best", "default") else []
-        marks += [row.state] if row.state in AFTER else []
+        marks = [*row.marks, row.state] if row.state in AFTER else row.marks
         params = [number(row.params[path]) if path in row.params else "" for path in names]
         cells = [", ".join([row.name, *marks]), number(row.objective), *params, _seconds(row)]
         table.add_row(*(Text(cell) for cell in cells), style=STYLES[row.role])

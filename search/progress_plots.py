@@ -70,7 +70,7 @@ def draw_learning_curves(verdict: Verdict) -> Figure | None:
     axes.add_collection(_faint(others))
     ends = [curve[-1] for curve in others]
     axes.plot([x for x, _ in ends], [y for _, y in ends], ".", color=MUTED, markersize=3)
-    for record, colour, name in ((verdict.default, SECOND, "default"), (verdict.best, BEST, "best")):
+    for record, colour, name in ((verdict.default, SECOND, "default"), (verdict.best, BEST, verdict.title)):
         if record and (curve := _curve(record)):
             label = f"{name}: trial {record.number}"
             axes.plot([x for x, _ in curve], [y for _, y in curve], color=colour, linewidth=1.8, label=label)
@@ -129,8 +129,14 @@ def draw_timeline(verdict: Verdict) -> Figure | None:
         axes.axvline(
             (at - first - sum(pause for _, pause in cuts[:index])) / unit, color=INK, linestyle=":", linewidth=1
         )
-    for label, colour in (("best", BEST), ("complete", MUTED), ("pruned", LINE), ("failed", FAILED), ("running", INK)):
-        if label == "best" or any(record.state == label for record, _, _ in timed):
+    for label, colour in (
+        (verdict.title, BEST),
+        ("complete", MUTED),
+        ("pruned", LINE),
+        ("failed", FAILED),
+        ("running", INK),
+    ):
+        if label == verdict.title or any(record.state == label for record, _, _ in timed):
             axes.plot([], [], "s", color=colour, label=label)
     axes.set_yticks(range(len(workers)), [str(worker) for worker in workers])
     if len(workers) > 1 / ROW_INCHES * MAX_TIMELINE_INCHES:

@@ -112,7 +112,7 @@ def confirm(
         InterruptedPromotion: It was stopped; the same call goes on.
         CannotRunError: As `search.run_study`.
     """
-    study, place = load_result(folder), StudyFolder(folder / "confirm")
+    study, place = load_result(folder), StudyFolder(folder).confirmation
     wanted = Confirmation(candidates=_candidates(study, top, pick), seeds=_fresh_seeds(study.spec, seeds))
     plan = _same_plan(place.path / PLAN_FILE, wanted)
     spec = _confirm_spec(study.spec, plan, workers)

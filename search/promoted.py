@@ -58,9 +58,9 @@ def refuse_if_promoted(folder: Path, to: Path | None = None) -> None:
     Raises:
         PromoteError: Something would be.
     """
-    if (folder / "promoted").exists():
+    if (promoted := StudyFolder(folder).promoted).exists():
         message = "is there already; --again keeps it under another name and confirms anew"
-        raise PromoteError(f"{folder / 'promoted'}: {message}")
+        raise PromoteError(f"{promoted}: {message}")
     if to is not None and to.exists():
         raise PromoteError(f"{to}: exists; give --to a new file")
 
@@ -75,7 +75,7 @@ def write_promoted(promotion: Promotion, to: Path | None = None) -> Promoted:
     Raises:
         PromoteError: There is one already.
     """
-    folder = promotion.study.folder / "promoted"
+    folder = StudyFolder(promotion.study.folder).promoted
     refuse_if_promoted(promotion.study.folder, to)
     facts, pictures = _facts(promotion), _pictured(promotion)
     with new_folder(folder) as draft:
@@ -99,14 +99,10 @@ def promoted_config(promotion: Promotion) -> TrainConfig:
 
 def move_aside(folder: Path) -> list[str]:
     """Keeps an earlier confirmation and what it promoted under names with the next free number; returns these."""
-    number, moved = 1, []
-    while any((folder / f"{name}-{number}").exists() for name in ("promoted", "confirm")):
+    places, number = (StudyFolder(folder).promoted, StudyFolder(folder).confirmation.path), 1
+    while any(place.with_name(f"{place.name}-{number}").exists() for place in places):
         number += 1
-    for name in ("promoted", "confirm"):
-        if (folder / name).exists():
-            (folder / name).rename(folder / f"{name}-{number}")
-            moved.append(f"{folder / name}-{number}")
-    return moved
+    return [str(place.rename(place.with_name(f"{place.name}-{number}"))) for place in places if place.exists()]
 
 
 def _facts(promotion: Promotion) -> dict[str, Any]:

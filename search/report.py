@@ -78,6 +78,7 @@ def write_report(verdict: Verdict, plots: Sequence[Plot]) -> Path:
         **_common(verdict),
         figures={plot.kind.name: _figure(plot) for plot in plots},
         settings=_settings(verdict),
+        config=_config(verdict),
         sheets=_sheets(verdict),
         rows=standings(verdict, most=MOST_ROWS),
         hidden=max(0, len(verdict.result.records) - MOST_ROWS),
@@ -160,6 +161,14 @@ def _settings(verdict: Verdict) -> list[Setting]:
     ]
 
 
+def _config(verdict: Verdict) -> Path | None:
+    """Returns the file to train on: the promoted configuration, else the best trial's."""
+    folder = StudyFolder(verdict.result.folder)
+    if verdict.winner:
+        return folder.promoted / "config.yaml"
+    return folder.trial(verdict.best.number).config if verdict.best else None
+
+
 def _searched(parameter: Parameter) -> str:
     if isinstance(parameter, CategoricalParameter):
         return ", ".join(number(parameter.shown(choice)) for choice in parameter.choices)
@@ -169,16 +178,16 @@ def _searched(parameter: Parameter) -> str:
 def _sheets(verdict: Verdict) -> list[Sheet]:
     """Returns the sheets of the best, median and worst complete trial and of the default, each trial once."""
     order = verdict.ranked
-    wanted: list[tuple[str, TrialRecord | None]] = [("Best", verdict.best)]
+    wanted: list[tuple[str, TrialRecord | None]] = [(verdict.title, verdict.best)]
     if order:
-        wanted += [("Median", order[(len(order) - 1) // 2]), ("Worst", order[-1])]
-    wanted.append(("Default", verdict.default))
+        wanted += [("median", order[(len(order) - 1) // 2]), ("worst", order[-1])]
+    wanted.append(("default", verdict.default))
     titles: dict[int, list[str]] = {}
     for title, record in wanted:
         if record is not None:
             titles.setdefault(record.number, []).append(title)
     records = {record.number: record for _, record in wanted if record is not None}
-    return [_sheet(verdict, records[trial], " and ".join(found)) for trial, found in titles.items()]
+    return [_sheet(verdict, records[trial], ", ".join(found).capitalize()) for trial, found in titles.items()]
 
 
 def _sheet(verdict: Verdict, record: TrialRecord, title: str) -> Sheet:

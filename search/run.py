@@ -114,7 +114,8 @@ def run_in(
             worker_memory_bytes=spec.search.worker_memory_bytes,
         )
         try:
-            engine.start()  # they import TensorFlow while the photos are packed here
+            if folder.read_summary().get("ending") != "finished":
+                engine.start()  # they import TensorFlow while the photos are packed here
             _drive(spec, folder, engine, storage, view, plan)
         finally:
             engine.close()
@@ -170,6 +171,8 @@ def _drive(
     source = TrialSource(spec, study, space, plan)
     driver = Driver(spec, study, engine, folder, source=source, show=show, say=view.say)
     ending: Ending | None = None
+    if not source.done():
+        engine.start()
     try:
         with _stopped_by_signals(driver):
             ending = driver.run()

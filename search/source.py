@@ -63,6 +63,12 @@ class TrialSource:
         left = [frozen for frozen in trials if frozen.state == TrialState.RUNNING]
         return [optuna.Trial(self._study, frozen._trial_id) for frozen in left], notes
 
+    def done(self) -> bool:
+        """Returns whether the study has all its trials, and none is left unfinished."""
+        trials = self._study.get_trials(deepcopy=False)
+        running = any(frozen.state == TrialState.RUNNING for frozen in trials)
+        return not running and sum(frozen.state.is_finished() for frozen in trials) >= self.wanted
+
     def more(self) -> bool:
         """Returns whether `ask` would be of use."""
         return self._asked < self.wanted

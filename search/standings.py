@@ -20,7 +20,8 @@ class Standing:
 
     Attributes:
         name: `trial 7`, `gray` or `tint`.
-        role: What it is besides a trial.
+        role: What it is besides a trial; `best` is the promoted one where one was promoted.
+        marks: What to call that.
         state: The trial's; `baseline` for those that train nothing.
         objective: Final for complete trials and baselines, the last reported one for the others.
     """
@@ -30,6 +31,7 @@ class Standing:
     state: str
     objective: float | None
     metrics: Mapping[str, float]
+    marks: tuple[str, ...] = ()
     params: Mapping[str, Value] = field(default_factory=dict)
     training_seconds: float | None = None
     parameters: int | None = None
@@ -65,12 +67,15 @@ def _standing(verdict: Verdict, record: TrialRecord) -> Standing:
     role: Literal["best", "default", "trial"] = (
         "best" if record is verdict.best else "default" if record is verdict.default else "trial"
     )
+    marks: list[str] = [verdict.title] if record is verdict.best else []
+    marks += ["default"] if record is verdict.default else []
     return Standing(
         f"trial {record.number}",
         role,
         record.state,
         record.objective,
         record.metrics,
+        tuple(marks),
         record.params,
         record.training_seconds,
         record.parameters,

@@ -2,6 +2,7 @@
 
 results/<study>/study.yaml  study.db  summary.json  trials.csv  epochs.csv  tensorboard/  workers/
 results/<study>/trials/0007/config.yaml  result.json  checkpoint.npz  examples.png  log.txt
+results/<study>/confirm/ (a study)  promoted/  plots/  report.html
 """
 
 from __future__ import annotations
@@ -106,6 +107,16 @@ class StudyFolder:
     def summary(self) -> Path:
         """The study's outcome for machines."""
         return self.path / "summary.json"
+
+    @property
+    def confirmation(self) -> StudyFolder:
+        """The study that confirms this one's best trials."""
+        return StudyFolder(self.path / "confirm")
+
+    @property
+    def promoted(self) -> Path:
+        """What the confirmation promoted."""
+        return self.path / "promoted"
 
     def trial(self, number: int) -> TrialFolder:
         """Returns the folder of a trial; it need not exist."""

@@ -23,8 +23,8 @@ from search.run import StudyResult, load_result
 from search.settings import Objective
 from search.snapshot import Baselines, ranked
 from search.space import Space
+from search.storage import StudyFolder
 
-CONFIRMATION = Path("promoted") / "confirmation.json"
 LAST_VALIDATIONS = 4  # of a trial, that tell how much its objective swings
 NOISE_TRIALS = 5  # so many of the best are asked for it
 MIN_BENDS = 2
@@ -54,6 +54,7 @@ class Confirmation(BaseModel):
     candidates: tuple[Candidate, ...]
     promoted: str
     level: float = 0.95
+    baselines: Baselines = {}
 
     @property
     def winner(self) -> Candidate | None:
@@ -108,16 +109,28 @@ class Verdict:
 
     @property
     def baselines(self) -> dict[str, float]:
-        """The objective of `gray` and `tint`, as far as they are measured."""
-        found: Baselines = self.result.summary.get("baselines") or {}
-        metric = self.objective.metric
-        return {name: metrics[metric] for name, metrics in found.items() if metric in metrics}
+        """The objective of `gray` and `tint` on the search's photos, as far as they are measured."""
+        return self._objective_of(self.result.summary.get("baselines") or {})
+
+    @property
+    def confirmed_baselines(self) -> dict[str, float]:
+        """The objective of `gray` and `tint` on the photos of the confirmation."""
+        return self._objective_of(self.confirmation.baselines if self.confirmation else {})
+
+    @property
+    def winner(self) -> Candidate | None:
+        """What a confirmation promoted."""
+        return self.confirmation.winner if self.confirmation else None
+
+    @property
+    def title(self) -> Literal["best", "promoted"]:
+        """What the best trial is called."""
+        return "promoted" if self.winner and self.best and self.winner.trial == self.best.number else "best"
 
     @property
     def certainty(self) -> Certainty:
         """How sure it is that the best trial's configuration beats the default one."""
-        winner = self.confirmation.winner if self.confirmation else None
-        if winner:
+        if winner := self.winner:
             return "refuted" if winner.name == DEFAULT else "confirmed"
         if self.best is not None and self.best is self.default:
             return "default"
@@ -131,18 +144,21 @@ class Verdict:
         """The best complete trial but the best."""
         return next((record for record in self.ranked if record is not self.best), None)
 
-    def lead_over(self, other: TrialRecord | float | None) -> Lead | None:
-        """Returns the best trial's lead over another complete trial, or over a value without noise."""
-        value = other.objective if isinstance(other, TrialRecord) and other.state == "complete" else other
-        if self.best is None or self.best.objective is None or not isinstance(value, int | float):
+    def lead_over(self, other: TrialRecord | None) -> Lead | None:
+        """Returns the best trial's lead over another complete trial."""
+        value = other.objective if other and other.state == "complete" else None
+        if self.best is None or self.best.objective is None or value is None:
             return None
         margin = self.better(self.best.objective, than=value)
-        noise = self.noise and self.noise * (math.sqrt(2) if isinstance(other, TrialRecord) else 1)
-        return Lead(margin, margin / noise if noise else None)
+        return Lead(margin, margin / (self.noise * math.sqrt(2)) if self.noise else None)
 
     def better(self, value: float, *, than: float) -> float:
         """Returns by how much a value is better than another; negative where it is worse."""
         return than - value if self.objective.direction == "minimize" else value - than
+
+    def _objective_of(self, baselines: Baselines) -> dict[str, float]:
+        metric = self.objective.metric
+        return {name: metrics[metric] for name, metrics in baselines.items() if metric in metrics}
 
 
 def judge(folder: Path) -> Verdict:
@@ -159,7 +175,7 @@ def judge(folder: Path) -> Verdict:
     records = [record for record in result.records if _fits(space, record)]
     if strange := [str(record.number) for record in result.records if record not in records]:
         notes.append(f"left out, as their parameters do not fit study.yaml: trials {', '.join(strange)}")
-    confirmation = _read_confirmation(folder / CONFIRMATION, notes)
+    confirmation = _read_confirmation(StudyFolder(folder).promoted / "confirmation.json", notes)
     order = ranked(records, spec.objective.direction)
     default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
     measured = [*order[:NOISE_TRIALS], *([default] if default in order[NOISE_TRIALS:] else [])]

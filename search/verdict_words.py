@@ -29,26 +29,29 @@ def headline(verdict: Verdict) -> str:
         if done and done == counts["failed"]:
             return f"No trial is complete: {'it' if done == 1 else f'all {done}'} failed"
         return "No trial is complete" + ("" if done else " yet")
-    if verdict.certainty == "refuted" and best is not verdict.default:
-        reached = f"in the search trial {best.number} reached {number(best.objective)}"
-        return f"The default configuration was promoted; {reached}"
+    if winner := verdict.winner:
+        name = "The default configuration" if winner.name == DEFAULT else f"Trial {winner.trial}"
+        reached = f": {metric} {number(winner.mean)} on unseen photos" if winner.mean is not None else ""
+        return f"{name} was promoted{reached}"
     name = "The default configuration" if best is verdict.default else f"Trial {best.number}"
-    how = "was promoted" if verdict.certainty in ("confirmed", "refuted") else "is best"
-    return f"{name} {how}: {metric} {number(best.objective)}"
+    return f"{name} is best: {metric} {number(best.objective)}"
 
 
 def leads(verdict: Verdict) -> list[str]:
     """Returns by how much the best trial beats the default and doing nothing; a warning where it does not."""
     if verdict.best is None:
         return []
+    reached = verdict.winner.mean if verdict.winner else verdict.best.objective
+    if reached is None:
+        return []
     sentences = []
-    if verdict.best is not verdict.default and (lead := verdict.lead_over(verdict.default)):
-        sentences.append(f"{_by(lead.margin, verdict)} than the default configuration (trial 0).")
-    for name, value in verdict.baselines.items():
-        if lead := verdict.lead_over(value):
-            sentences.append(f"{_by(lead.margin, verdict)} than the {name} baseline.")
-            if lead.margin <= 0:
-                sentences[-1] += " It has not learned to colour: doing nothing scores as well."
+    default = verdict.default
+    if not verdict.winner and default is not verdict.best and default and default.state == "complete":
+        sentences.append(f"{_by(reached, default.objective or 0.0, verdict)} than the default configuration (trial 0).")
+    for name, value in (verdict.confirmed_baselines if verdict.winner else verdict.baselines).items():
+        sentences.append(f"{_by(reached, value, verdict)} than the {name} baseline.")
+        if verdict.better(reached, than=value) <= 0:
+            sentences[-1] += " By this metric it has not learned to colour."
     return sentences
 
 
@@ -56,7 +59,7 @@ def certainty(verdict: Verdict) -> list[str]:
     """Returns how sure the verdict is, and what would make it surer."""
     if verdict.best is None:
         return []
-    if verdict.confirmation and (winner := verdict.confirmation.winner):
+    if winner := verdict.winner:
         return _confirmed(verdict, winner)
     sentences = []
     default, second = verdict.lead_over(verdict.default), verdict.lead_over(verdict.second)
@@ -124,15 +127,10 @@ def _price(record: TrialRecord) -> str:
     return f"{duration(record.training_seconds)} of training{size}"
 
 
-def _by(margin: float, verdict: Verdict) -> str:
-    of = abs(margin / reference) if (reference := _reference(margin, verdict)) else 0.0
+def _by(value: float, reference: float, verdict: Verdict) -> str:
+    margin = verdict.better(value, than=reference)
+    of = abs(margin / reference) if reference else 0.0
     return f"{abs(margin):.3g} ({of:.1%}) {'better' if margin >= 0 else 'worse'}"
-
-
-def _reference(margin: float, verdict: Verdict) -> float:
-    """Returns the value that the best trial is compared with."""
-    value = verdict.best.objective if verdict.best and verdict.best.objective is not None else 0.0
-    return value + margin if verdict.objective.direction == "minimize" else value - margin
 
 
 def _times(ratio: float) -> str:

@@ -33,6 +33,7 @@ SPACE: dict[str, Any] = {
     WEIGHT: {"type": "float", "low": 1.0, "high": 100.0},
 }
 BASELINES = {"gray": {"valid/delta_e": 20.0}, "tint": {"valid/delta_e": 21.5}}
+CONFIRMED_BASELINES = {"gray": {"valid/delta_e": 18.0}, "tint": {"valid/delta_e": 20.0}}
 Make = Callable[..., Path]
 
 
@@ -83,7 +84,7 @@ def confirm(folder: Path, promoted: str) -> None:
     ]
     (folder / "promoted").mkdir()
     (folder / "promoted" / "confirmation.json").write_text(
-        json.dumps({"candidates": candidates, "promoted": promoted, "metric": "valid/delta_e"})
+        json.dumps({"candidates": candidates, "promoted": promoted, "baselines": CONFIRMED_BASELINES})
     )
 
 
@@ -125,7 +126,9 @@ def test_the_default_can_be_best_and_doing_nothing_can_win(make: Make) -> None:
     verdict = judge(make([trial(0, 22.0), trial(1, 23.0)]))
     assert verdict.certainty == "default"
     assert verdict_words.headline(verdict) == "The default configuration is best: valid/delta_e 22"
-    assert any("has not learned to colour" in line for line in verdict_words.leads(verdict))
+    assert verdict_words.leads(verdict)[0] == (
+        "2 (10.0%) worse than the gray baseline. By this metric it has not learned to colour."
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,6 +161,8 @@ def test_a_confirmation_decides(make: Make) -> None:
     text = " ".join(verdict_words.certainty(verdict))
     assert "beats the default by 1.1 on average (95% interval 0.6 to 1.4)" in text
     assert "Trial 2 has since reached 16.5" in text
+    assert verdict_words.headline(verdict) == "Trial 1 was promoted: valid/delta_e 17.1 on unseen photos"
+    assert "promoted" in next(row.marks for row in standings(verdict) if row.name == "trial 1")
 
 
 def test_a_confirmation_can_send_everyone_back_to_the_default(make: Make) -> None:
@@ -166,6 +171,13 @@ def test_a_confirmation_can_send_everyone_back_to_the_default(make: Make) -> Non
     verdict = judge(folder)
     assert (verdict.certainty, verdict.best) == ("refuted", verdict.default)
     assert "keep it" in " ".join(verdict_words.certainty(verdict))
+    assert (
+        verdict_words.headline(verdict) == "The default configuration was promoted: valid/delta_e 18.2 on unseen photos"
+    )
+    assert verdict_words.leads(verdict) == [  # on the photos of the confirmation, not on the search's
+        "0.2 (1.1%) worse than the gray baseline. By this metric it has not learned to colour.",
+        "1.8 (9.0%) better than the tint baseline.",
+    ]
 
 
 def test_a_promoted_default_that_was_no_trial_is_named(make: Make) -> None:
@@ -175,7 +187,7 @@ def test_a_promoted_default_that_was_no_trial_is_named(make: Make) -> None:
     facts = {"candidates": candidates, "promoted": "default"}
     (folder / "promoted" / "confirmation.json").write_text(json.dumps(facts))
     found = verdict_words.headline(judge(folder))
-    assert found == "The default configuration was promoted; in the search trial 1 reached 16.8"
+    assert found == "The default configuration was promoted: valid/delta_e 16.5 on unseen photos"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"candidates": 3}', b"\xff"])

@@ -136,7 +136,7 @@ def test_the_sheets_are_of_the_best_the_median_the_worst_and_the_default_each_on
     alts = [str(image["alt"]) for image in page.all("img")]
     assert ["trial 1" in alts[0], "trial 2" in alts[1], "trial 0" in alts[2]] == [True] * 3
     assert len(alts) == 3
-    assert "Worst and Default" in page.text
+    assert "Worst, default" in page.text
 
 
 def test_missing_and_damaged_sheets_are_said(make: Make) -> None:

@@ -263,8 +263,18 @@ def test_tensorboards_hparams_interface_shows_the_same_trials(folder: Path, dash
         assert cells.get("objective") == (None if record.objective is None else pytest.approx(record.objective))
         for key in ("valid/ssim", "valid/delta_e_2000"):
             assert cells.get(key) == (pytest.approx(record.metrics[key]) if key in record.metrics else None)
-    images = ask(f"{dashboard}data/plugin/images/tags")
-    assert all("examples" in images[name] for name in rows)
+
+
+def test_tensorboard_shows_example_images_of_every_trial(folder: Path, dashboard: str) -> None:
+    names = {f"trial-{record.number:04d}" for record in StudyFolder(folder).records()}
+
+    def with_images() -> set[str]:
+        found = ask(f"{dashboard}data/plugin/images/tags")
+        return {name for name, tags in found.items() if "examples" in tags}
+
+    wait_for(
+        lambda: with_images() >= names, "the images of all trials"
+    )  # TensorBoard reads them after it lists the runs
 
 
 def test_the_best_trial_trained_by_hand_gives_the_very_same_numbers(
@@ -296,9 +306,11 @@ def test_each_trial_of_two_workers_equals_its_own_rerun(folder: Path, tmp_path: 
 
 def test_the_same_command_again_does_nothing_more(start: Callable[..., Command], finished: Any, folder: Path) -> None:
     before, records = open_trials(folder), StudyFolder(folder).records()
+    worked = StudyFolder(folder).read_summary()["worker_seconds"]
     command = start(finished["home"] / "study.yaml", finished["home"] / "results")
     assert command.end() == 0, command.log.read_text()
     assert open_trials(folder) == before
+    assert StudyFolder(folder).read_summary()["worker_seconds"] == worked  # no worker was started
     assert StudyFolder(folder).records() == records
     assert "3 complete, 2 pruned, 1 failed of 6 wanted" in command.log.read_text()
 
