@@ -15,6 +15,8 @@ EPOCHS ?=
 OUT ?=
 TOP ?=
 SEEDS ?=
+PICK ?=
+AGAINST ?=
 TO ?=
 MODEL ?=
 INPUT ?=
@@ -61,9 +63,9 @@ compare: setup ## Table, trials.csv, plots and report.html of a study: STUDY= RE
 dashboard: setup ## Open a study in optuna-dashboard on 127.0.0.1 (EXTRAS=dashboard): STUDY= RESULTS= PORT=
 	@$(VENV_PYTHON) -m search dashboard $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--port,PORT)
 
-promote: setup ## Confirm the best few beside the default and promote one: STUDY= RESULTS= TOP= SEEDS= TO= WORKERS=
+promote: setup ## Confirm the best few beside the default and promote one: STUDY= TOP= SEEDS= PICK= AGAINST= TO= WORKERS=
 	@$(VENV_PYTHON) -m search promote $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--top,TOP) \
-		$(call option,--seeds,SEEDS) $(call option,--to,TO) $(call option,--workers,WORKERS)
+		$(call option,--seeds,SEEDS) $(call option,--pick,PICK) $(call option,--against,AGAINST) $(call option,--to,TO) $(call option,--workers,WORKERS)
 
 train: setup ## Train one configuration to its end, or go on with it: CONFIG= DATA= EPOCHS= OUT=
 	@$(call need,CONFIG,config.yaml)

@@ -63,6 +63,7 @@ def evaluate(
 ) -> None:
     """Measures a model on photos: every metric of every photo, means beside the gray and tint baselines, sheets."""
     with _errors_as_messages():
+        _check_there(model)
         with native_stderr_in():
             from colorgan.evaluation_report import evaluate_model
 
@@ -80,6 +81,7 @@ def export(
 ) -> None:
     """Writes a trained run's networks for other programs, with picture, summary and model card."""
     with _errors_as_messages():
+        _check_there(run)
         with native_stderr_in():
             from colorgan.export import export_run
 
@@ -105,6 +107,8 @@ def colorize(
     if threads:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))  # TensorFlow reads them when it is imported
     with _errors_as_messages():
+        _check_there(model)
+        _check_there(source)
         from colorgan.colour_run import ColourRun, colour_photos
 
         colour_photos(ColourRun(model, source, output, strength=strength, compare=compare))
@@ -132,6 +136,12 @@ def _errors_as_messages() -> Iterator[None]:
     except (CannotRunError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED) from None
+
+
+def _check_there(path: Path) -> None:
+    """Refuses a path with nothing there, before TensorFlow is imported, which takes seconds."""
+    if not path.exists():
+        raise BadInputError(f"{path}: no such file or folder")
 
 
 def _configure(path: Path, data: str | None, epochs: int | None) -> TrainConfig:

@@ -7,6 +7,7 @@ checkpoint.npz  best.npz      the last state, from which the same command goes o
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import signal
@@ -124,6 +125,7 @@ class _Keeper:
             started=time.time(),
             seconds=sum(result.train_seconds + result.valid_seconds for result in trainer.history),
             epochs=tuple(EpochRecord.of(result, None) for result in trainer.history),
+            baselines=_baselines(run, trainer),
         )
 
     def train(self) -> bool:
@@ -188,13 +190,27 @@ class _Keeper:
     def _finish(self, reason: str) -> bool:
         done = {"state": "complete", "reason": reason}
         write_record(self._run.folder / "result.json", self._record.model_copy(update=done))
-        best = f"; best {self._run.best_metric} {self._best[0]:.4g} after epoch {self._best[1]}" if self._best else ""
-        self._log.say(f"done{f' ({reason})' if reason else ''}: {self._run.folder}{best}")
+        metric = self._run.best_metric
+        best = f"; best {metric} {self._best[0]:.4g} after epoch {self._best[1]}" if self._best else ""
+        nothing = [
+            f"{name} {values[metric]:.4g}" for name, values in self._record.baselines.items() if metric in values
+        ]
+        baselines = f" (baselines: {', '.join(nothing)})" if nothing else ""
+        self._log.say(f"done{f' ({reason})' if reason else ''}: {self._run.folder}{best}{baselines}")
         self._log.say(f"watch: make tensorboard STUDY={self._run.folder}   use: make colorize MODEL={self._run.folder}")
         return True
 
     def _place(self) -> str:
         return f"epoch {self._trainer.epoch + 1}/{self._run.config.schedule.epochs}, step {self._trainer.step}"
+
+
+def _baselines(run: HandRun, trainer: Trainer) -> dict[str, dict[str, float]]:
+    """Returns the metrics of gray and tint on the run's photos; those measured before the run was interrupted."""
+    with suppress(RecordError):
+        if kept := read_record(run.folder / "result.json").baselines:
+            return kept
+    found = trainer.validator.baselines(trainer.photos.train, trainer.measured)
+    return {name: {k: v for k, v in metrics.items() if math.isfinite(v)} for name, metrics in found.items()}
 
 
 class _Log:

@@ -63,6 +63,7 @@ class TrialRecord(Part):
         built: How often its networks had to be built, 0 in a warm worker.
         retries: How often a worker was lost.
         parameters: Trainable weights of the generator.
+        baselines: The metrics of `gray` and `tint` on a run's photos; a study keeps them once, in its summary.
     """
 
     number: int
@@ -80,6 +81,7 @@ class TrialRecord(Part):
     retries: int = 0
     parameters: int | None = None
     epochs: tuple[EpochRecord, ...] = ()
+    baselines: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     @property
     def training_seconds(self) -> float:

@@ -86,23 +86,34 @@ def promote(
     results: Results = Path("results"),
     top: Annotated[int, typer.Option(min=1, help="Confirm so many of the best configurations.")] = 3,
     seeds: Annotated[int, typer.Option(min=2, help="Train each on so many fresh seeds.")] = 4,
-    pick: Annotated[list[int] | None, typer.Option(help="Confirm this trial instead; may be given again.")] = None,
+    pick: Annotated[
+        list[str] | None,
+        typer.Option(help="Confirm this trial instead: a number, knee or weights; may be given again."),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="What knee and weights trade the objective against: parameters, training_seconds, a metric."),
+    ] = None,
+    weight: Annotated[
+        list[float] | None, typer.Option(help="For weights: the objective's, then one for each --against.")
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="Also copy the promoted configuration to this new file.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Move an earlier confirmation aside and begin anew.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of workers instead of the study's.")] = None,
 ) -> None:
     """Confirms a study's best configurations beside the default on fresh seeds and photos, and promotes one."""
     with _plain_errors():
-        from search.promote import InterruptedPromotion, confirm
+        from search.promote import InterruptedPromotion, choose, confirm
         from search.promoted import move_aside, refuse_if_promoted, write_promoted
         from search.view import TerminalView, make_console, promotion_table
 
         folder = _folder(place, results)
+        picked = choose(folder, pick or (), against or (), weight or ())
         for moved in move_aside(folder) if again else []:
             typer.echo(f"kept as {moved}")
         refuse_if_promoted(folder, to)
         try:
-            promotion = confirm(folder, top=top, seeds=seeds, pick=pick or (), workers=workers, view=TerminalView())
+            promotion = confirm(folder, top=top, seeds=seeds, pick=picked, workers=workers, view=TerminalView())
         except InterruptedPromotion as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(INTERRUPTED) from None

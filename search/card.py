@@ -43,16 +43,17 @@ def _confirmation(promotion: Promotion, facts: dict[str, Any]) -> Iterator[str]:
     )
     yield ""
     names = ("configuration", "searched", "confirmed mean", "by seed", "better than default by")
-    yield f"| {' | '.join(names)} | {facts['level']:.0%} interval | optimism |"
-    yield "|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(names)} | {facts['level']:.0%} interval | optimism | weights |"
+    yield "|---|---|---|---|---|---|---|---|"
     for found in facts["candidates"]:
         yield "| " + " | ".join(_cells(found)) + " |"
     for name, metrics in facts["baselines"].items():
-        yield f"| {name} baseline | | {number(metrics.get(facts['metric']))} | | | | |"
+        yield f"| {name} baseline | | {number(metrics.get(facts['metric']))} | | | | | |"
     yield ""
     yield (
         "Searched: the value in the study, on its validation photos. Optimism: by how much the gain over the default "
-        "looked larger in the search than it was here; the best of many trials is always lucky too."
+        "looked larger in the search than it was here; the best of many trials is always lucky too. "
+        "Weights: of the generator."
     )
 
 
@@ -102,4 +103,5 @@ def _cells(found: dict[str, Any]) -> list[str]:
     interval = " to ".join(number(end) for end in found["interval"]) if found["interval"] else ""
     gain = "" if found["difference"] is None else f"{found['difference']:+.3g}"
     optimism = "" if found["optimism"] is None else f"{found['optimism']:+.2g}"
-    return [found["name"], number(found["searched"]), mean, ", ".join(values), gain, interval, optimism]
+    size = f"{found['parameters']:,}" if found["parameters"] else ""
+    return [found["name"], number(found["searched"]), mean, ", ".join(values), gain, interval, optimism, size]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -27,6 +27,7 @@ from search.plot_style import (
     opacity,
     rasterized,
 )
+from search.tradeoff import SIZE, TIME, trade_off
 from search.verdict import Verdict
 
 PAUSE_SHARE = 0.2  # of the working time; a longer time without any trial is cut out of the timeline
@@ -91,10 +92,11 @@ def draw_cost(verdict: Verdict) -> Figure | None:
     figure, panels = new_figure(panels=2, columns=2, height=2.7)
     seconds = [(record.training_seconds, record) for record in complete]
     weights = [(float(record.parameters), record) for record in complete if record.parameters]
-    for axes, priced, name in zip(panels, (seconds, weights), ("training seconds", "generator weights"), strict=True):
+    shown = ((seconds, TIME, "training seconds"), (weights, SIZE, "generator weights"))
+    for axes, (priced, price, name) in zip(panels, shown, strict=True):
         limit_objective(axes, verdict, [record.objective or 0.0 for record in complete])
         _points(axes, [(x, record.objective or 0.0) for x, record in priced], color=MUTED)
-        front = _front(priced)
+        front = _staircase(verdict, price) if priced else []
         axes.plot([x for x, _ in front], inside(axes, [y for _, y in front]), color=LINE, zorder=1.5, linewidth=1.4)
         for record, colour in ((verdict.default, SECOND), (verdict.best, BEST)):
             _points(axes, [(x, one.objective or 0.0) for x, one in priced if one is record], color=colour)
@@ -181,16 +183,12 @@ def _curve(record: TrialRecord) -> list[tuple[float, float]]:
     return [(float(epoch.epoch), epoch.objective) for epoch in record.epochs if epoch.objective is not None]
 
 
-def _front(priced: Sequence[tuple[float, TrialRecord]]) -> list[tuple[float, float]]:
-    """Returns the corners of a staircase: what the best trial costs at most so much; `priced` has the best first."""
-    cheapest = float("inf")
-    front: list[tuple[float, float]] = []
-    for price, record in priced:
-        if price < cheapest and record.objective is not None:
-            front += [(cheapest, record.objective)] if front else []
-            front.append((price, record.objective))
-            cheapest = price
-    return front
+def _staircase(verdict: Verdict, against: str) -> list[tuple[float, float]]:
+    """Returns the corners of the front of the objective against a price: what can be had for at most so much."""
+    found = trade_off(verdict.ranked, verdict.objective, (against,))
+    points = [(found.measures[1].price(record) or 0.0, record.objective or 0.0) for record in found.front]
+    corners = [(dearer, value) for (dearer, _), (_, value) in pairwise(points)]
+    return [point for pair in zip(points, [*corners, None], strict=True) for point in pair if point]
 
 
 def _length(record: TrialRecord) -> float:

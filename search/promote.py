@@ -26,10 +26,12 @@ from search.source import SEEDS, Plan, PlannedTrial
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
+from search.tradeoff import SIZE, trade_off
 from search.view import View
 
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
 PLAN_FILE = "plan.json"
+KNEE, WEIGHTS = "knee", "weights"
 NAME_LENGTH = 56  # of a study's 64 characters, so that `-confirm` fits behind it
 
 
@@ -135,6 +137,31 @@ def confirm(
     reliable = {group: values for group, values in found.items() if group not in failed}
     names = {candidate.name: candidate for candidate in plan.candidates}
     return Promotion(study, confirmed, plan, found, names[winner(reliable, spec.objective.direction)])
+
+
+def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: Sequence[float]) -> list[int]:
+    """Returns the numbers of the trials that a person picked.
+
+    Args:
+        folder: The study's results.
+        picks: Numbers of trials, `knee` or `weights`.
+        against: For the latter two: what is traded against the objective, `parameters` by default.
+        weights: For `weights`: one for the objective, one each for `against`.
+
+    Raises:
+        PromoteError: A pick is none of these.
+        TradeOffError: No such trade-off.
+    """
+    study, numbers = load_result(folder), []
+    for pick in picks:
+        if pick in (KNEE, WEIGHTS):
+            found = trade_off(study.records, study.spec.objective, against or (SIZE,))
+            numbers.append((found.knee() if pick == KNEE else found.weighted(weights)).number)
+        elif pick.isdecimal():
+            numbers.append(int(pick))
+        else:
+            raise PromoteError(f"pick {pick!r}: give the number of a trial, {KNEE} or {WEIGHTS}")
+    return numbers
 
 
 def _candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candidate, ...]:

@@ -142,6 +142,7 @@ def _candidate_facts(promotion: Promotion, candidate: Candidate) -> dict[str, An
         "difference": versus.difference if versus else None,
         "interval": [versus.low, versus.high] if versus else None,
         "optimism": gained - versus.difference if versus and gained is not None else None,
+        "parameters": next((r.parameters for r in promotion.confirmed.records if r.group == candidate.name), None),
         "dropped": len(values) < len(promotion.plan.seeds),
     }
 

@@ -6,6 +6,7 @@ from colorgan.record import TrialRecord
 from search.confirmation import DEFAULT
 from search.importance import MIN_TRIALS
 from search.snapshot import count_states
+from search.tradeoff import SIZE, TradeOffError, trade_off
 from search.verdict import CLEAR_LEAD, Candidate, Certainty, Verdict
 from search.words import counted, duration, number
 
@@ -17,6 +18,7 @@ BADGES: dict[Certainty, str] = {
     "default": "the default is best so far",
     "unknown": "not known how sure",
 }
+MOST_STEPS = 5
 ROUGH_TRIALS = 50  # below it an importance is rough: Optuna's documentation asks for 5 trials among the best tenth
 
 
@@ -118,8 +120,27 @@ def cost(verdict: Verdict) -> list[str]:
             f"{summary['busy_share']:.0%} of their time spent training and validating."
         )
     if verdict.best:
-        sentences.append(f"The best trial: {_price(verdict.best)}.")
-    return sentences
+        sentences.append(f"The {verdict.title} trial: {_price(verdict.best)}.")
+    return sentences + _trade(verdict)
+
+
+def _trade(verdict: Verdict) -> list[str]:
+    """Returns what smaller networks reach, where a smaller one is not better anyway."""
+    try:
+        found = trade_off(verdict.ranked, verdict.objective, (SIZE,))
+    except TradeOffError:
+        return []
+    if len(found.front) < 2:
+        return []
+    knee = found.knee()
+    steps = [
+        f"trial {record.number} {number(record.objective)} with {record.parameters:,} weights"
+        f"{' (the knee)' if record is knee else ''}"
+        for record in found.front[:MOST_STEPS]
+    ]
+    more = f" and {len(found.front) - MOST_STEPS} more" if len(found.front) > MOST_STEPS else ""
+    promote = f"make promote STUDY={verdict.result.folder} PICK=knee"
+    return [f"No trial is both better and smaller than these: {', '.join(steps)}{more}. To confirm the knee: {promote}"]
 
 
 def _price(record: TrialRecord) -> str:

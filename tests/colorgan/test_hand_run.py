@@ -15,6 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from colorgan.checkpoint import Checkpoint
 from colorgan.config import ConfigError, parse_config
 from colorgan.hand_run import HandRun, default_folder, train_by_hand
+from colorgan.model_card import find_baselines
+from colorgan.record import read_record
 
 ROOT = Path(__file__).parents[2]
 CONFIG = parse_config(
@@ -45,6 +47,14 @@ def test_the_best_and_the_last_state_are_kept(whole: Path) -> None:
     values = [metrics["valid/delta_e"] for metrics in epochs_of(whole)]
     assert Checkpoint.load(whole / "best.npz").epoch == 1 + values.index(min(values))
     assert Checkpoint.load(whole / "checkpoint.npz").epoch == len(values) == 5
+
+
+def test_a_run_says_what_doing_nothing_scores(whole: Path) -> None:
+    baselines = read_record(whole / "result.json").baselines
+    assert set(baselines) == {"gray", "tint"}
+    assert baselines["gray"]["valid/colorfulness"] == pytest.approx(0.0, abs=0.1)
+    assert f"(baselines: gray {baselines['gray']['valid/delta_e']:.4g}, tint" in (whole / "log.txt").read_text()
+    assert find_baselines(whole) == baselines  # for the card of its export
 
 
 def test_tensorboard_reads_curves_and_examples(whole: Path) -> None:

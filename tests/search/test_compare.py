@@ -151,6 +151,17 @@ def test_a_study_of_any_state_has_a_verdict(make: Make, records: list[TrialRecor
     assert {"gray", "tint", *(f"trial {record.number}" for record in records)} == set(names)
 
 
+def test_a_smaller_network_that_is_nearly_as_good_is_named(make: Make) -> None:
+    sizes = (400_000, 100_000, 200_000)
+    records = [
+        trial(n, value, parameters=size) for n, (value, size) in enumerate(zip((17, 17.2, 19), sizes, strict=True))
+    ]
+    said = verdict_words.cost(judge(make([*records, trial(3, 30.0, parameters=90_000)])))[-1]
+    assert "trial 0 17 with 400,000 weights, trial 1 17.2 with 100,000 weights (the knee), trial 3 30" in said
+    assert "PICK=knee" in said
+    assert "smaller" not in " ".join(verdict_words.cost(judge(make(records[:1], spec("one")))))
+
+
 def test_a_confirmation_decides(make: Make) -> None:
     records = [trial(0, 18.0), trial(1, 16.8), trial(2, 16.5)]
     folder = make(records)

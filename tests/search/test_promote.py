@@ -16,7 +16,7 @@ import pytest
 
 from colorgan.config import load_config
 from colorgan.hand_run import HandRun, train_by_hand
-from search.promote import FRESH_SEEDS_FROM, PromoteError, confirm
+from search.promote import FRESH_SEEDS_FROM, PromoteError, choose, confirm
 from search.promoted import move_aside, write_promoted
 from search.run import load_result, run_study
 from search.study import StudySpec
@@ -135,6 +135,17 @@ def test_promoting_again_overwrites_nothing(study: Path, promoted: subprocess.Co
 def test_a_trial_that_is_none_cannot_be_picked(study: Path) -> None:
     with pytest.raises(PromoteError, match="trial 77 is not a complete trial of this study; complete are 0, 1, 2"):
         confirm(study, pick=[77])
+
+
+def test_the_knee_of_a_trade_off_can_be_picked(study: Path) -> None:
+    records = load_result(study).records
+    best = min((record for record in records if record.state == "complete"), key=lambda record: record.objective or 0.0)
+    assert choose(study, ["knee", "2"], [], []) == [best.number, 2]  # all are of one size, so nothing is traded
+    assert choose(study, ["weights"], ["valid/ssim"], [1.0, 0.0]) == [best.number]
+    with pytest.raises(PromoteError, match="pick 'best': give the number of a trial, knee or weights"):
+        choose(study, ["best"], [], [])
+    wrong = command(str(study), "--pick", "weights", "--weight", "1")
+    assert (wrong.returncode, wrong.stderr) == (2, "1 weights: give 2, one each for valid/l1, parameters\n")
 
 
 def test_a_folder_without_a_study_is_named() -> None:

@@ -1,0 +1,146 @@
+"""What a better objective costs: the Pareto front of complete trials, and the picks from it.
+
+Traded against the objective can be whatever every trial records: its generator's weights, its training time, another
+metric. Nothing of it needs to be known when the study runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from colorgan.epoch import VALID_METRICS
+from colorgan.errors import BadInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from colorgan.record import TrialRecord
+    from search.settings import Objective
+
+SIZE, TIME, COLOURFULNESS = "parameters", "training_seconds", "valid/colorfulness_ratio"
+Price = Callable[["TrialRecord"], float | None]
+
+
+class TradeOffError(BadInputError):
+    """Nothing can be traded so; the message says why and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something that trials are better or worse by.
+
+    Attributes:
+        name: The objective's metric, `parameters` (generator weights), `training_seconds` or another metric.
+        price: Its value of a trial; the smaller the better, None where the trial does not know it.
+    """
+
+    name: str
+    price: Price
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """Trials that no other trial beats in one measure without losing in another.
+
+    Attributes:
+        measures: The objective first.
+        front: The trials, the best objective first.
+    """
+
+    measures: tuple[Measure, ...]
+    front: tuple[TrialRecord, ...]
+
+    def knee(self) -> TrialRecord:
+        """Returns where a little more of one measure starts to cost much of the others.
+
+        It is the trial with the least sum of all measures, each scaled to its range over the front: of two measures,
+        the trial farthest from the line through the front's ends.
+        Source: Das 1999, "On characterizing the knee of the Pareto curve in multicriteria optimization".
+        """
+        return self.weighted([1.0] * len(self.measures))
+
+    def weighted(self, weights: Sequence[float]) -> TrialRecord:
+        """Returns the trial with the least weighted sum of all measures, each scaled to its range over the front.
+
+        Args:
+            weights: One for each measure, the objective's first.
+
+        Raises:
+            TradeOffError: There are more or fewer weights than measures, or one is negative, or all are 0.
+        """
+        names = ", ".join(measure.name for measure in self.measures)
+        if len(weights) != len(self.measures):
+            raise TradeOffError(f"{len(weights)} weights: give {len(self.measures)}, one each for {names}")
+        if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
+            raise TradeOffError(f"weights {', '.join(f'{weight:g}' for weight in weights)}: give numbers above 0")
+        values = _values(self.front, self.measures)
+        span = np.ptp(values, axis=0)
+        scaled = (values - values.min(axis=0)) / np.where(span > 0, span, 1.0)
+        return self.front[int(np.argmin(scaled @ np.asarray(weights)))]
+
+
+def trade_off(records: Iterable[TrialRecord], objective: Objective, against: Sequence[str]) -> TradeOff:
+    """Returns the front of a study's complete trials.
+
+    Args:
+        records: Its trials.
+        objective: What it searched for.
+        against: Names of what is traded against it.
+
+    Raises:
+        TradeOffError: A name is not known, or no complete trial knows all of it.
+    """
+    allowed = _allowed(objective)
+    if unknown := [name for name in against if name not in allowed]:
+        raise TradeOffError(
+            f"{unknown[0]}: nothing to trade {objective.metric} against; allowed are {', '.join(allowed)}"
+        )
+    sign = 1.0 if objective.direction == "minimize" else -1.0
+    chosen = tuple(Measure(name, allowed[name]) for name in dict.fromkeys(against))
+    measures = (Measure(objective.metric, lambda record: sign * (record.objective or 0.0)), *chosen)
+    known = [
+        record
+        for record in records
+        if record.state == "complete"
+        and record.objective is not None
+        and all(measure.price(record) is not None for measure in measures)
+    ]
+    if not known:
+        raise TradeOffError(f"no complete trial knows its {', '.join(measure.name for measure in measures)}")
+    known.sort(key=lambda record: (measures[0].price(record), record.number))
+    values = _values(known, measures)
+    front = [
+        record
+        for record, own in zip(known, values, strict=True)
+        if not np.any(np.all(values <= own, axis=1) & np.any(values < own, axis=1))
+    ]
+    return TradeOff(measures, tuple(front))
+
+
+def _allowed(objective: Objective) -> dict[str, Price]:
+    """Returns what can be traded against an objective; a colourfulness ratio counts by its distance from 1."""
+    found: dict[str, Price] = {
+        SIZE: lambda record: record.parameters,
+        TIME: lambda record: record.training_seconds,
+        COLOURFULNESS: lambda record: _distance(record.metrics.get(COLOURFULNESS)),
+    }
+    for metric in VALID_METRICS:
+        if metric.better is not None:
+            found[metric.key] = _metric(metric.key, 1.0 if metric.better == "minimize" else -1.0)
+    return {name: price for name, price in found.items() if name != objective.metric}
+
+
+def _metric(key: str, sign: float) -> Price:
+    return lambda record: sign * record.metrics[key] if key in record.metrics else None
+
+
+def _distance(ratio: float | None) -> float | None:
+    return None if ratio is None else abs(ratio - 1.0)
+
+
+def _values(records: Sequence[TrialRecord], measures: Sequence[Measure]) -> NDArray[np.float64]:
+    return np.array([[measure.price(record) for measure in measures] for record in records], dtype=np.float64)
