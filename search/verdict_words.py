@@ -19,6 +19,7 @@ BADGES: dict[Certainty, str] = {
     "unknown": "not known how sure",
 }
 MOST_STEPS = 5
+LEAST_FRONT = 3  # two trials have no knee between them
 ROUGH_TRIALS = 50  # below it an importance is rough: Optuna's documentation asks for 5 trials among the best tenth
 
 
@@ -130,7 +131,7 @@ def _trade(verdict: Verdict) -> list[str]:
         found = trade_off(verdict.ranked, verdict.objective, (SIZE,))
     except TradeOffError:
         return []
-    if len(found.front) < 2:
+    if len(found.front) < LEAST_FRONT:
         return []
     knee = found.knee()
     steps = [
