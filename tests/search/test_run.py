@@ -265,16 +265,14 @@ def test_tensorboards_hparams_interface_shows_the_same_trials(folder: Path, dash
             assert cells.get(key) == (pytest.approx(record.metrics[key]) if key in record.metrics else None)
 
 
-def test_tensorboard_shows_example_images_of_every_trial(folder: Path, dashboard: str) -> None:
-    names = {f"trial-{record.number:04d}" for record in StudyFolder(folder).records()}
+def test_tensorboard_shows_example_images_of_every_trial_that_did_an_epoch(folder: Path, dashboard: str) -> None:
+    names = {f"trial-{record.number:04d}" for record in StudyFolder(folder).records() if record.epochs}
 
     def with_images() -> set[str]:
         found = ask(f"{dashboard}data/plugin/images/tags")
         return {name for name, tags in found.items() if "examples" in tags}
 
-    wait_for(
-        lambda: with_images() >= names, "the images of all trials"
-    )  # TensorBoard reads them after it lists the runs
+    wait_for(lambda: with_images() >= names, "the images of all trials")  # it reads them after it lists the runs
 
 
 def test_the_best_trial_trained_by_hand_gives_the_very_same_numbers(
