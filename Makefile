@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup setup-dev search status tensorboard compare dashboard promote train evaluate export colorize demo
-.PHONY: check test bench lock clean
+.PHONY: doctor audit check test chaos fuzz bench lock clean
 
 STUDY ?= studies/quickstart.yaml
 DATA ?=
@@ -16,6 +16,8 @@ OUT ?=
 TOP ?=
 SEEDS ?=
 PICK ?=
+KILLS ?=
+EXAMPLES ?=
 AGAINST ?=
 TO ?=
 MODEL ?=
@@ -39,7 +41,7 @@ option = $(if $(value $(2)),$(1) $(call quote,$(2)))
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu, EXTRAS=qmc,cmaes,gp,dashboard,onnx, UV= (use pip)'
+	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu, EXTRAS=qmc,cmaes,gp,postgresql,dashboard,onnx, UV= (use pip)'
 
 setup: ## Make or mend .venv; all other commands do so as well
 	@requirements/setup.sh run
@@ -91,6 +93,12 @@ demo: setup ## From the quickstart to three coloured historical photos, in resul
 	@$(VENV_PYTHON) -m colorgan train results/quickstart/promoted/config.yaml --epochs 60 --patience 20 --out results/demo
 	@$(VENV_PYTHON) -m colorgan colorize results/demo colorgan/historical_photos --compare --output results/demo/photos
 
+doctor: setup ## Say what is wrong with this machine, the photos, the storage: STUDY= RESULTS=
+	@$(VENV_PYTHON) -m search doctor --study $(call quote,STUDY) $(call option,--results,RESULTS)
+
+audit: setup ## Look the pinned packages up among known vulnerabilities
+	@requirements/audit.sh
+
 check: setup-dev ## Formatting, lint, types, import directions
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m ruff check .
@@ -98,7 +106,13 @@ check: setup-dev ## Formatting, lint, types, import directions
 	.venv/bin/lint-imports --no-logo
 
 test: check ## All checks, then all tests
-	$(VENV_PYTHON) -m pytest
+	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
+
+chaos: setup-dev ## Kill real studies 200 times at random moments and compare what they find: KILLS=
+	CHAOS_KILLS=$(or $(KILLS),200) $(VENV_PYTHON) -m pytest -s tests/search/test_chaos.py
+
+fuzz: setup-dev ## Feed studies and photos of rubbish to their readers: EXAMPLES=
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(VENV_PYTHON) -m pytest tests/test_fuzz.py
 
 bench: setup-dev ## The project's benchmarks
 	$(VENV_PYTHON) -m benchmarks

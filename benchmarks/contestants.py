@@ -24,7 +24,8 @@ Outcomes = list[dict[str, Any]]
 
 def queue_our_trials(plan: Plan) -> None:
     """Creates the storage of our study with the plan's trials waiting in it: not part of what is measured."""
-    from search.storage import StudyFolder, open_study
+    from search.database import open_study
+    from search.storage import StudyFolder
 
     study = open_study(StudyFolder(plan.folder / OUR_STUDY), name=OUR_STUDY, direction="minimize")
     for number in range(plan.trials):

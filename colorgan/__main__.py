@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from colorgan.disk import explain
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.native_stderr import native_stderr_in
+from colorgan.plain_console import PlainConsole
+from colorgan.plain_text import plain
 
 if TYPE_CHECKING:
     from colorgan.config import TrainConfig
@@ -30,7 +32,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the configuration's.")] = None,
     best: Annotated[str, typer.Option(help="Metric that best.npz is the best by.")] = "valid/delta_e",
     patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs without a better one.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; 1 gives the same numbers as a trial.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=1024, help="CPU threads; 1 gives the same numbers as a trial.")
+    ] = 1,
 ) -> None:
     """Trains one configuration to its end, or goes on with it where it was left."""
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))  # TensorFlow reads them when it is imported
@@ -41,10 +45,10 @@ def train(
         wanted = _configure(config, data, epochs)
         finished = train_by_hand(HandRun(wanted, out or default_folder(wanted), best_metric=best, patience=patience))
     except BadInputError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error)), err=True)
         raise typer.Exit(BAD_INPUT) from None
-    except (ArithmeticError, OSError) as error:
-        typer.echo(f"training stopped: {error}", err=True)
+    except (ArithmeticError, CannotRunError, OSError) as error:
+        typer.echo(f"training stopped: {explain(error) if isinstance(error, OSError) else error}", err=True)
         raise typer.Exit(FAILED) from None
     if not finished:
         raise typer.Exit(INTERRUPTED)
@@ -67,7 +71,7 @@ def evaluate(
         with native_stderr_in():
             from colorgan.evaluation_report import evaluate_model
 
-        evaluate_model(model, photos, part=part, out=out, console=Console(highlight=False))
+        evaluate_model(model, photos, part=part, out=out, console=PlainConsole())
 
 
 @app.command()
@@ -101,7 +105,9 @@ def colorize(
     compare: Annotated[
         bool, typer.Option("--compare", help="Write gray and coloured side by side, NAME-compare.")
     ] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; else as many as there are cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="CPU threads; else as many as there are cores.")
+    ] = None,
 ) -> None:
     """Colours photos of any size: JPEG, PNG, WebP, gray, sepia or in colour; their lightness stays as it is."""
     if threads:
@@ -131,10 +137,10 @@ def _errors_as_messages() -> Iterator[None]:
     try:
         yield
     except BadInputError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error)), err=True)
         raise typer.Exit(BAD_INPUT) from None
     except (CannotRunError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(explain(error) if isinstance(error, OSError) else str(error)), err=True)
         raise typer.Exit(FAILED) from None
 
 

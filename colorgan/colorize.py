@@ -27,6 +27,8 @@ from PIL import Image
 
 from colorgan.color import Planes, displayed_planes, lab_planes, split_photo
 from colorgan.decode import PhotoError, short_sides
+from colorgan.disk import explain, out_of_room
+from colorgan.errors import CannotRunError
 from colorgan.folder import printable
 from colorgan.model import Model, ModelError
 from colorgan.photo_file import Photo, read_photo, write_photo
@@ -66,6 +68,7 @@ def colorize_photos(
 
     Raises:
         ModelError: As `predict_chroma`.
+        CannotRunError: The disk is full or read-only, so that no further photo could be written either.
     """
     for job in jobs:
         try:
@@ -75,6 +78,9 @@ def colorize_photos(
         except PhotoError as error:
             yield Outcome(job, problem=str(error))
         except OSError as error:
+            if out_of_room(error):
+                file = error.filename or str(job.target)
+                raise CannotRunError(printable(explain(OSError(error.errno, error.strerror, file)))) from error
             yield Outcome(job, problem=f"{printable(str(job.target))} cannot be written: {error.strerror or error}")
 
 

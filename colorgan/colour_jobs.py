@@ -13,6 +13,7 @@ from pathlib import Path
 
 from colorgan.errors import BadInputError
 from colorgan.folder import SUFFIXES, Skipped, list_photos, printable
+from colorgan.links import real_path
 
 COLOUR, COMPARE = "colour", "compare"
 DEFAULT_SUFFIX = ".png"  # of results of a photo whose own suffix says no format
@@ -83,7 +84,7 @@ def _target(source: Path, output: Path | None, word: str) -> Path:
 def _plan_folder(folder: Path, output: Path | None, word: str) -> Plan:
     if output is not None and not output.is_dir() and (output.exists() or output.suffix.lower() in SUFFIXES):
         raise BadInputError(f"--output {_show(output)}: is a file, but {_show(folder)} is a folder; name a folder")
-    listing = list_photos(str(folder.resolve()))
+    listing = list_photos(str(real_path(folder)))
     root, inside = output or folder, _below(folder, output)
     names = [Path(file.name) for file in listing.files if not (inside and file.name.startswith(inside))]
     photos = _without_results(names)
@@ -99,10 +100,9 @@ def _plan_folder(folder: Path, output: Path | None, word: str) -> Plan:
 
 def _below(folder: Path, output: Path | None) -> str:
     """Returns the start of all names in the output folder if it lies inside the folder of photos, else nothing."""
-    if output is None or output.resolve() == folder.resolve():
-        return ""
-    inside = output.resolve().is_relative_to(folder.resolve())
-    return f"{output.resolve().relative_to(folder.resolve()).as_posix()}/" if inside else ""
+    target, source = real_path(output or folder), real_path(folder)
+    inside = target != source and target.is_relative_to(source)
+    return f"{target.relative_to(source).as_posix()}/" if inside else ""
 
 
 def _without_results(names: list[Path]) -> list[Path]:

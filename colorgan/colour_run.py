@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from colorgan.colour_jobs import COLOUR, COMPARE, Plan, plan_jobs
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.folder import Skipped, printable
 from colorgan.native_stderr import native_stderr_in
+from colorgan.plain_console import PlainConsole
 
-_CONSOLE = Console(highlight=False)
+_CONSOLE = PlainConsole()
 
 
 @dataclass(frozen=True)

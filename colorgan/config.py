@@ -45,14 +45,13 @@ class Part(BaseModel):
 class DataConfig(Part):
     """Which photos, how they are cut into crops, and how they are split."""
 
-    photos: Annotated[str, Field(min_length=1)] = "sample"
+    photos: Annotated[str, Field(min_length=1, max_length=4096)] = "sample"
     """`sample` for the bundled photos, else a folder that is searched recursively."""
     size: Annotated[int, Field(ge=8, le=2048)] = 256
     """Side of a square crop in pixels. Source: pix2pix, section 6.1 (256)."""
-    crop_scales: Annotated[tuple[Annotated[float, Field(ge=1.0, le=16.0)], ...], Field(min_length=1, strict=False)] = (
-        1.0,
-        2.0,
-    )
+    crop_scales: Annotated[
+        tuple[Annotated[float, Field(ge=1.0, le=16.0)], ...], Field(min_length=1, max_length=16, strict=False)
+    ] = (1.0, 2.0)
     """A photo is cut at each of these scales: its short side becomes scale x size. Scales above 1 that would enlarge
     the photo are left out. Several scales multiply a small collection; a 256 px photo at size 256 gives one crop."""
     crop_stride: Annotated[float, Field(ge=0.125, le=1.0)] = 0.5

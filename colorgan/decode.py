@@ -6,6 +6,8 @@ left to `split.py`, `packs.py` and `photos.py`.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_FILE_BYTES = 1 << 30  # more than an uncompressed 16-bit image of MAX_PIXELS
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs; here it is an error
+MAX_SCANS = 100  # of a JPEG; cameras and tools write 12 at most, and a hostile file of thousands takes hours
 MIN_SIDE = 8  # pixels; the smallest crop there is: less is an icon, not a photo
 MAX_ASPECT = 16  # long / short side; a thinner strip would be blown up without bound at scale 1
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space -> the Pillow mode that it describes
+_JPEG, _SCAN, _END = b"\xff\xd8", b"\xda", b"\xd9"  # ITU-T T.81, table B.1
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # those with parameters, and the end of the image
 SRGB_NAMES = {"sRGB", "sRGB built-in", "sRGB IEC61966-2.1"}  # already what we want: no rounding by a conversion
 
 
@@ -43,13 +48,13 @@ def read_file(path: Path | str) -> bytes:
         if not Path(path).is_file():  # reading a pipe would wait for ever
             raise PhotoError("not a regular file" if Path(path).exists() else "no such file")
         with Path(path).open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
+            if os.fstat(stream.fileno()).st_size > MAX_FILE_BYTES:  # asking for as many at most would reserve them all
+                raise PhotoError(f"larger than {MAX_FILE_BYTES} bytes")
+            data = stream.read()
     except OSError as error:
         raise PhotoError(f"cannot be read: {error.strerror}") from None
     if not data:
         raise PhotoError("empty")
-    if len(data) > MAX_FILE_BYTES:
-        raise PhotoError(f"larger than {MAX_FILE_BYTES} bytes")
     return data
 
 
@@ -87,6 +92,7 @@ def open_photo(data: bytes) -> Iterator[Image.Image]:
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_dimensions(*image.size)
+            _check_scans(data)
             yield image
     except PhotoError:
         raise
@@ -95,7 +101,7 @@ def open_photo(data: bytes) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(f"more than {MAX_PIXELS} pixels") from None
     except Exception as error:  # a broken file makes Pillow's readers raise almost anything
-        raise PhotoError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise PhotoError(f"broken ({type(error).__name__}: {' '.join(str(error).split())})") from error
 
 
 def _check_dimensions(width: int, height: int) -> None:
@@ -106,6 +112,16 @@ def _check_dimensions(width: int, height: int) -> None:
         raise PhotoError(f"{width} x {height}: a side of less than {MIN_SIDE} pixels")
     if long > MAX_ASPECT * short:
         raise PhotoError(f"{width} x {height}: one side is more than {MAX_ASPECT} times the other")
+
+
+def _check_scans(data: bytes) -> None:
+    """Refuses a JPEG of very many scans, each of which costs a pass over all pixels; others have none."""
+    scans, place = 0, len(_JPEG)
+    while data.startswith(_JPEG) and (marker := _MARKER.search(data, place)) and marker[1] != _END:
+        scans += marker[1] == _SCAN
+        if scans > MAX_SCANS:
+            raise PhotoError(f"a JPEG of more than {MAX_SCANS} scans")
+        place = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))  # over its parameters
 
 
 def upright_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -10,13 +10,15 @@ import io
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
+
+from colorgan.disk import append
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,8 +86,7 @@ class EventLog:
         now = time.time()
         events = [event_pb2.Event(wall_time=now, step=step, summary=summary_pb2.Summary(value=values))]
         if self._path.exists():
-            with self._path.open("ab", buffering=0) as file:  # not kept open: no handle a run, nothing to close
-                _append(file, events)
+            append(self._path, _records(events))  # the file is not kept open: no handle a run, nothing to close
             return
         restart = event_pb2.Event(wall_time=now, step=step)
         restart.session_log.status = event_pb2.SessionLog.START
@@ -104,9 +105,13 @@ class EventLog:
 def create_file(path: Path, events: Iterable[Any]) -> None:
     """Writes an event file that appears with all of `events` in it, or not at all."""
     draft = path.with_name(f"draft.{path.suffix.removeprefix('.')}")  # a name that TensorBoard does not read
-    with draft.open("wb", buffering=0) as file:
-        _append(file, [event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"), *events])
-    draft.replace(path)
+    first = event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2")
+    try:
+        draft.unlink(missing_ok=True)  # of a process that was killed
+        append(draft, _records([first, *events]))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def scalar(tag: str, value: float) -> Any:
@@ -120,19 +125,13 @@ def text(tag: str, markdown: str) -> Any:
     return _tensor(tag, kind, summary_pb2.DATA_CLASS_TENSOR, [markdown.encode()], [])
 
 
-def _append(file: BinaryIO, events: Iterable[Any]) -> None:
-    """Appends whole records; after an error the file is as long as before, so that later records can be read."""
+def _records(events: Iterable[Any]) -> bytes:
+    """Returns events as an event file's records."""
     buffer = io.BytesIO()
     records = RecordWriter(buffer)
     for event in events:
         records.write(event.SerializeToString())
-    rest, size = buffer.getbuffer(), file.seek(0, io.SEEK_END)
-    try:
-        while rest:
-            rest = rest[file.write(rest) :]
-    except OSError as error:
-        file.truncate(size)
-        raise OSError(error.errno, error.strerror, str(file.name)) from error
+    return buffer.getvalue()
 
 
 def _tensor(tag: str, kind: Any, data_class: int, content: Sequence[bytes], shape: Sequence[int]) -> Any:

@@ -19,8 +19,9 @@ import keras
 
 from colorgan.architecture_picture import draw_architecture
 from colorgan.discriminator import build_discriminator
-from colorgan.errors import BadInputError
+from colorgan.errors import BadInputError, CannotRunError
 from colorgan.generator import build_generator
+from colorgan.links import real_path
 from colorgan.model import CARD, EXPORTED, TrainedRun, load_run
 from colorgan.model_card import write_card
 from colorgan.new_folder import new_folder
@@ -28,6 +29,7 @@ from colorgan.onnx_file import check_onnx_extra, missing_packages, write_onnx
 
 SAVED_MODEL = "saved_model"
 SUMMARY_COLUMNS = 120
+_KERAS_WEIGHTS = "model.weights.h5"  # Keras' own name
 FORMATS = ("keras", "h5", "saved_model", "onnx")
 
 
@@ -45,24 +47,36 @@ def export_run(
     Raises:
         ModelError: No run, or one that is damaged.
         BadInputError: No such format, or there is an export already, or the folder cannot be written.
-        CannotRunError: ONNX was asked for and cannot be written.
+        CannotRunError: ONNX was asked for and cannot be written, or the disk is full.
     """
     if unknown := [name for name in formats if name not in FORMATS]:
         raise BadInputError(f"{', '.join(unknown)}: no such format; there are {', '.join(FORMATS)}")
     if "onnx" in formats:
         check_onnx_extra()
     trained = load_run(run)
-    folder = (out or trained.model.source.parent / "export").resolve()
+    folder = real_path(out or trained.model.source.parent / "export")
     wanted = list(dict.fromkeys(formats)) or list(FORMATS)
     if not formats and (missing := missing_packages()):
         wanted.remove("onnx")
         say(f"no ONNX file: {', '.join(missing)} not installed; pip install 'colorgan[onnx]'")
     with new_folder(folder) as draft:
         for name in wanted:
-            _WRITERS[name](trained, draft)
+            _write(name, trained, draft)
         _describe(trained, draft)
         write_card(trained, draft / "card.md", files=sorted(path.name for path in draft.iterdir()))
     return folder
+
+
+def _write(name: str, run: TrainedRun, folder: Path) -> None:
+    try:
+        _WRITERS[name](run, folder)
+    except (BadInputError, CannotRunError):
+        raise
+    except Exception as error:  # where a disk is full, the formats' libraries raise almost anything
+        if isinstance(error, OSError) and error.strerror:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise OSError(None, f"{name}: {reason}", str(folder)) from error
 
 
 def _write_keras(run: TrainedRun, folder: Path) -> None:
@@ -74,8 +88,16 @@ def _write_keras(run: TrainedRun, folder: Path) -> None:
 
 
 def _write_h5(run: TrainedRun, folder: Path) -> None:
-    run.model.generator.save_weights(folder / "generator.weights.h5")
-    run.discriminator.save_weights(folder / "discriminator.weights.h5")
+    """Writes weights as `save_weights` does, by way of a Keras file, which holds the same.
+
+    On a full disk HDF5 ends the whole process. For a Keras file it writes into memory, and only zipfile to the disk.
+    """
+    for name, network in (("generator", run.model.generator), ("discriminator", run.discriminator)):
+        whole = folder / f"whole-{name}.keras"
+        network.save(whole)
+        with zipfile.ZipFile(whole) as archive:
+            (folder / f"{name}.weights.h5").write_bytes(archive.read(_KERAS_WEIGHTS))
+        whole.unlink()
 
 
 def _write_saved_model(run: TrainedRun, folder: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colorgan.errors import BadInputError
+from colorgan.plain_text import plain
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
 SAMPLE_FOLDER = Path(__file__).parent / "sample_photos"
@@ -50,10 +51,13 @@ def list_photos(photos: str) -> Listing:
     Raises:
         PhotosError: There is no such folder.
     """
-    folder = SAMPLE_FOLDER if photos == "sample" else Path(photos).expanduser()
-    if not folder.is_dir():
-        problem = "is a file, not a folder; unpack an archive first" if folder.exists() else "no such folder"
-        raise PhotosError(f"data.photos: {folder}: {problem}. Give a folder of photos, or `sample`")
+    folder = SAMPLE_FOLDER if photos == "sample" else _expanded(photos)
+    try:
+        problem = "" if folder.is_dir() else _what_is_there(folder)
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    if problem:
+        raise PhotosError(f"data.photos: {printable(str(folder))}: {problem}. Give a folder of photos, or `sample`")
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     seen = {_identity(parent) for parent in folder.resolve().parents}  # a link upwards must not bring its siblings in
@@ -61,6 +65,20 @@ def list_photos(photos: str) -> Listing:
     while pending:
         pending += _list_folder(folder, pending.pop(), seen, files, skipped)
     return Listing(folder, tuple(sorted(files, key=lambda file: file.name)), tuple(skipped))
+
+
+def _expanded(photos: str) -> Path:
+    try:
+        return Path(photos).expanduser()
+    except RuntimeError:  # ~name of nobody
+        return Path(photos)
+
+
+def _what_is_there(path: Path) -> str:
+    """Returns why a path is no folder."""
+    if path.exists():
+        return "is a file, not a folder; unpack an archive first"
+    return "a symbolic link that leads to no folder" if path.is_symlink() else "no such folder"
 
 
 def _list_folder(
@@ -106,5 +124,5 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def printable(name: str) -> str:
-    """Returns a file name with bytes that are not UTF-8 escaped, so that it can be printed and stored."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Returns a file name with bytes that are not UTF-8 and control characters escaped, to be printed and stored."""
+    return plain(os.fsencode(name).decode("utf-8", "backslashreplace")).replace("\n", "\\n").replace("\t", "\\t")

@@ -12,14 +12,16 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from colorgan.strict_yaml import KeyPath
+from colorgan.yaml_values import KeyPath, shown_key
 
 SHOWN_CHARACTERS = 60  # of a received value
+MAX_NAMED = 50  # mistakes of one model
 _WORDS = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "string_type": "must be text",
+    "string_unicode": "must be text without halves of characters",
     "bool_type": "must be true or false",
     "finite_number": "must be a finite number",
     "greater_than": "must be more than {gt}",
@@ -33,9 +35,11 @@ _WORDS = {
     "tuple_type": "must be a list, `[a, b]`",
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "has {actual_length} entries; at most {max_length} are allowed",
     "union_tag_invalid": "unknown `type`; allowed are {expected_tags}",
 }
-_UNSHOWN = {"value_error", "too_short", "string_too_short"}
+_UNSHOWN = {"value_error", "too_short", "string_too_short", "too_long"}
 
 
 class Mistake(NamedTuple):
@@ -57,28 +61,30 @@ def listed(mistakes: Iterable[Mistake], where: Callable[[KeyPath], str] | None =
     """Returns a line per mistake, `where: dotted.key: message`."""
     lines = []
     for keys, message in mistakes:
-        dotted = ".".join(map(str, keys))
+        dotted = ".".join(map(shown_key, keys))
         lines.append(": ".join(part for part in (where(keys) if where else "", dotted, message) if part))
     return lines
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
-    """Returns all mistakes of an error that validating `model` raised."""
-    mistakes = []
-    for item in error.errors(include_url=False):
+    """Returns the mistakes of an error that validating `model` raised; of very many the first, and how many more."""
+    mistakes, items = [], error.errors(include_url=False)
+    for item in items[:MAX_NAMED]:
         keys, allowed = _resolve(model, item["loc"])
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, MistakesError):
             mistakes += [Mistake((*keys, *mistake.keys), mistake.message) for mistake in cause.mistakes]
         else:
             mistakes.append(Mistake(keys, _message(item, allowed)))
+    if len(items) > MAX_NAMED:
+        mistakes.append(Mistake((), f"{len(items) - MAX_NAMED} more mistakes are not named; mend these first"))
     inside = {mistake.keys[:i] for mistake in mistakes for i in range(len(mistake.keys))}
     return [m for m in mistakes if not (m.message == _WORDS["too_short"] and m.keys in inside)]  # a list of bad items
 
 
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:
     """Returns `; did you mean ...?` for the nearest allowed name, or nothing."""
-    names = list(allowed)
+    names = list(allowed) if name else []
     close = difflib.get_close_matches(str(name), names, n=1) or [n for n in names if n.startswith(str(name))]
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -109,7 +115,7 @@ def _message(item: ErrorDetails, allowed: list[str]) -> str:
     message = _WORDS[kind].format(**context) if kind in _WORDS else item["msg"].removeprefix("Value error, ")
     if kind in _UNSHOWN or isinstance(item["input"], BaseModel):
         return message
-    received = context["tag"] if kind == "union_tag_invalid" else item["input"]
+    received = item["input"]["type"] if kind == "union_tag_invalid" else item["input"]
     names = str(context.get("expected", context.get("expected_tags", ""))).replace(" or ", ", ").split(", ")
     hint = did_you_mean(received, [name.strip("'") for name in names]) if isinstance(received, str) else ""
     return f"{message}; received {shown(received)}{hint}"

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 CHECKPOINTS = ("best.npz", "checkpoint.npz")  # of a run's folder, the first that is there
 EXPORTED = "generator.keras"
 CARD = "colorgan.json"  # in a Keras file beside Keras' own entries: {"config": ..., "epoch": ...}
-MAX_CARD_BYTES = 1 << 20  # a configuration has some thousand bytes
+MAX_JSON_BYTES = 1 << 24  # a configuration has some thousand bytes, Keras' description of a deep network 100,000
+MAX_EXPANSION = 20  # of the file's bytes, all entries unpacked; Keras stores weights as they are
 _SEED = "/seed_generator_state"
 _LAYERS = "config.json"  # Keras' own description of the network
 
@@ -149,6 +150,7 @@ def _assign(weights: list[keras.Variable], arrays: Mapping[str, NDArray[Any]], g
 def _from_keras(file: Path) -> Model:
     try:
         with zipfile.ZipFile(file) as archive:
+            _refuse_bombs(archive, file)
             card = _read_card(archive, file)
             if (broken := archive.testzip()) is not None:
                 raise ModelError(f"{file}: damaged ({broken} does not match its checksum)")
@@ -166,11 +168,19 @@ def _from_keras(file: Path) -> Model:
     return Model(config, generator, file, card.get("epoch"))
 
 
+def _refuse_bombs(archive: zipfile.ZipFile, file: Path) -> None:
+    """Refuses an archive that is small itself but would take all memory, or hours, to unpack."""
+    entries = archive.infolist()
+    texts = [entry.file_size for entry in entries if entry.filename in (CARD, _LAYERS)]
+    if max(texts, default=0) > MAX_JSON_BYTES:
+        raise ModelError(f"{file}: its {CARD} or {_LAYERS} has more than {MAX_JSON_BYTES} bytes; not used")
+    if sum(entry.file_size for entry in entries) > MAX_EXPANSION * file.stat().st_size:
+        raise ModelError(f"{file}: unpacked it would be more than {MAX_EXPANSION} times as large; not used")
+
+
 def _read_card(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
     if CARD not in archive.namelist():
         raise ModelError(f"{file}: not a generator that `python -m colorgan export` wrote (no {CARD} in it)")
-    if archive.getinfo(CARD).file_size > MAX_CARD_BYTES:
-        raise ModelError(f"{file}: its {CARD} has more than {MAX_CARD_BYTES} bytes; not used")
     card = json.loads(archive.read(CARD))
     if not isinstance(card, dict) or "config" not in card or not isinstance(card.get("epoch"), int | None):
         raise ModelError(f"{file}: its {CARD} is not what `python -m colorgan export` writes")

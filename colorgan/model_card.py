@@ -12,6 +12,7 @@ from colorgan.config import TrainConfig
 from colorgan.discriminator import receptive_field
 from colorgan.epoch import VALID_METRICS
 from colorgan.model import TrainedRun
+from colorgan.plain_text import code_span
 from colorgan.versions import versions
 
 Metrics = dict[str, float]
@@ -137,7 +138,7 @@ def _training(run: TrainedRun) -> str:
             "`sample_photos/ATTRIBUTION.csv`."
         )
     else:
-        source = f"the folder `{Path(data.photos).name}`"
+        source = f"the folder {code_span(Path(data.photos).name)}"
         licence = (
             "Their licence is not known to this program: whoever shares this model must know whether it allows that "
             "(Places365, for one, is for research use only)."

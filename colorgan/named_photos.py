@@ -6,6 +6,7 @@ whole, so it is cut at scale 1 alone, where its short side is a crop's. Packs (`
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,8 @@ class NamedPhotos:
         count = 0
         for photo in photos:
             try:
-                crops = read_crops(read_file(photo.file.path), self.config)
+                with warnings.catch_warnings(action="ignore"):  # Pillow's; ours are reasons
+                    crops = read_crops(read_file(photo.file.path), self.config)
             except PhotoError as error:
                 note = Skipped(printable(photo.file.name), str(error))
                 self.skipped += [note] if note not in self.skipped else []

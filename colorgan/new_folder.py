@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from colorgan.errors import BadInputError, CannotRunError
+from colorgan.links import real_path
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         BadInputError: There is something at `path` already, or nothing can be written there.
         CannotRunError: What was written could not be kept, because the disk is full, say.
     """
-    path = path.resolve()
+    path = real_path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise BadInputError(f"{path}: already there, and nothing is overwritten; remove it or give another --out")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -33,7 +34,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield draft
         draft.replace(path)
     except OSError as error:
-        raise CannotRunError(f"{path}: cannot be written: {error.strerror or error}") from error
+        reason = f"{error.strerror or error}; make room there, or give another --out"
+        raise CannotRunError(f"{path}: cannot be written: {reason}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from colorgan.crop_file import ArrayInfo, write_array
 from colorgan.decode import PhotoError, read_crops, read_file
 from colorgan.folder import Listing, PhotoFile, Skipped
-from colorgan.packs import ArrayInfo, write_array
 from colorgan.split import PARTS, HashedPhoto, Part, hash_photo, split_photos
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def pack_photos(
 
     `listed` is the folder's own split by file name, if it has one. Parts may be left empty; the caller judges.
     """
-    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool, warnings.catch_warnings(action="ignore"):  # Pillow's; ours are reasons
         packer = _Packer(pool, config, progress, folder)
         files = listing.files if listed is None else packer.keep_listed(listing.files, listed)
         hashed = packer.hash_all(files)

@@ -3,43 +3,38 @@
 A pack is a folder `<cache>/photos/<key>/` with `train.npy`, `valid.npy`, `confirm.npy` and `pack.json`, beside it
 `<key>-skipped.csv`, the report. It appears whole or not at all: it is built under another name, flushed to disk and
 renamed. A lock file lets one process build it while others wait; a lock dies with its process, and the next holder
-removes what a killed one left behind. Knows nothing of photos.
+removes what a killed one left behind. One that the disk has spoiled is recognised: by lengths and headers whenever it
+is opened, by checksums of all it holds on demand. Knows nothing of photos.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import fcntl
+import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from colorgan.crop_file import ArrayInfo, Count, DamagedError, check_array, open_array
+from colorgan.disk import flush_folder, remove_drafts, written_whole
+from colorgan.seal import SealError, sealed, unsealed
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 CACHE_VARIABLE = "COLORGAN_CACHE"
 _FOLDER = "photos"
 _MANIFEST = "pack.json"
 _KEY_LENGTH = 32
-Count = Annotated[int, Field(ge=0)]
-
-
-class ArrayInfo(BaseModel):
-    """One array file of a pack: how many photos it holds, its crops (count, size, size, 3), its length on disk."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    photos: Count
-    crops: Count
-    size: Count
-    file_bytes: Count
 
 
 class Manifest(BaseModel):
@@ -83,14 +78,36 @@ class Pack:
         self.report = self.folder.with_name(f"{key}-skipped.csv")
         self._lock = self.folder.with_name(f"{key}.lock")
 
-    def open(self) -> OpenPack | None:
-        """Opens the pack, or returns None where it is missing, unfinished or damaged."""
-        try:
-            manifest = Manifest.model_validate_json((self.folder / _MANIFEST).read_bytes())
-            arrays = {part: _open_array(self.folder / f"{part}.npy", info) for part, info in manifest.parts.items()}
-        except (OSError, ValidationError, ValueError):
+    def open(self, *, whole: bool = False) -> OpenPack | None:
+        """Opens the pack, or returns None where there is none.
+
+        Args:
+            whole: Read all of it and compare checksums, not only lengths and headers.
+
+        Raises:
+            DamagedError: It is not as it was written.
+            OSError: It may not be read, or not now.
+        """
+        if not self.folder.exists():
             return None
-        return OpenPack(manifest=manifest, arrays=arrays, report=self.report) if self.report.is_file() else None
+        try:
+            manifest = Manifest.model_validate_json(unsealed((self.folder / _MANIFEST).read_bytes().decode()))
+            arrays = {part: open_array(self.folder / f"{part}.npy", info) for part, info in manifest.parts.items()}
+            for part, info in manifest.parts.items() if whole else ():
+                check_array(self.folder / f"{part}.npy", info)
+        except ValidationError:
+            raise DamagedError(f"{_MANIFEST} cannot be read") from None
+        except (SealError, UnicodeDecodeError) as error:
+            raise DamagedError(f"{_MANIFEST}: {error}") from None
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise DamagedError(str(error)) from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise DamagedError(str(error)) from None
+        if not self.report.is_file():
+            raise DamagedError(f"{self.report.name} is gone")
+        return OpenPack(manifest=manifest, arrays=arrays, report=self.report)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -104,71 +121,33 @@ class Pack:
         """Yields an empty folder to build in, and makes it the pack where nothing is raised. Needs the lock."""
         for leftover in self.folder.parent.glob(f"{self.folder.name}.tmp*"):
             shutil.rmtree(leftover)
+        remove_drafts(self.report)
         folder = self.folder.with_name(f"{self.folder.name}.tmp{os.getpid()}")
+        old = folder.with_name(f"{folder.name}-old")
         folder.mkdir()
         try:
             yield folder
-            _flush(folder)
-            if self.folder.exists():
-                shutil.rmtree(self.folder)
+            flush_folder(folder)
+            if self.folder.exists():  # damaged; its photos are there, so nothing is lost with it
+                self.folder.replace(old)
             folder.replace(self.folder)
-            _flush(self.folder.parent)
+            flush_folder(self.folder.parent)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            for leftover in (folder, old):
+                shutil.rmtree(leftover, ignore_errors=True)
 
     def write_report(self, rows: Iterable[tuple[str, str]]) -> None:
         """Writes the report of skipped files, a CSV of name and reason. Needs the lock."""
-        temporary = self.report.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *rows])
-        temporary.replace(self.report)
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rows])
+        with written_whole(self.report) as file:
+            file.write(table.getvalue().encode())
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Finishes a pack that was built in this folder."""
-    with (folder / _MANIFEST).open("wb") as file:
-        file.write(manifest.model_dump_json(indent=1).encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def write_array(path: Path, photos: Iterable[NDArray[np.uint8]], size: int) -> ArrayInfo:
-    """Writes an .npy file of crops, one photo's (crops, size, size, 3) after the other; holds one in memory."""
-    num_photos = num_crops = 0
-    with path.open("wb") as file:
-        _write_header(file, 0, size)  # numpy leaves room for the final count
-        for crops in photos:
-            file.write(np.ascontiguousarray(crops).data)
-            num_photos += 1
-            num_crops += len(crops)
-        file_bytes = file.tell()
-        file.seek(0)
-        _write_header(file, num_crops, size)
-        file.flush()
-        os.fsync(file.fileno())
-    return ArrayInfo(photos=num_photos, crops=num_crops, size=size, file_bytes=file_bytes)
-
-
-def _write_header(file: IO[bytes], count: int, size: int) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _open_array(path: Path, info: ArrayInfo) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    shape = (info.crops, info.size, info.size, 3)
-    if path.stat().st_size != info.file_bytes or array.shape != shape or array.dtype != np.uint8:
-        raise ValueError(f"{path}: damaged")
-    return array
-
-
-def _flush(folder: Path) -> None:
-    """Makes the names in a folder outlast a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with written_whole(folder / _MANIFEST) as file:
+        file.write(sealed(manifest.model_dump_json(indent=1)).encode())
 
 
 def clean_cache(cache: Path | None = None) -> int:
@@ -179,9 +158,10 @@ def clean_cache(cache: Path | None = None) -> int:
     root = cache_folder(cache) / _FOLDER
     paths = sorted(root.iterdir()) if root.is_dir() else []
     freed = 0
-    for key in sorted({path.name[:_KEY_LENGTH] for path in paths if _is_ours(path.name)}):
+    ours = {path: path.name.removeprefix(".")[:_KEY_LENGTH] for path in paths if _is_ours(path.name)}
+    for key in sorted(set(ours.values())):
         with _lock(root / f"{key}.lock", wait=False) as held:
-            for path in (path for path in paths if held and path.name.startswith(key) and path.suffix != ".lock"):
+            for path in (path for path in ours if held and ours[path] == key and path.suffix != ".lock"):
                 freed += _bytes_on_disk(path)
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
@@ -191,11 +171,15 @@ def clean_cache(cache: Path | None = None) -> int:
 
 
 def list_cache(cache: Path | None = None) -> list[tuple[Path, str, int]]:
-    """Returns folder, source and bytes of each finished pack of the cache folder."""
+    """Returns folder, source and bytes of each finished pack of the cache folder; of a damaged one what is wrong."""
     root = cache_folder(cache)
     packs = []
     for folder in sorted((root / _FOLDER).glob("[0-9a-f]" * _KEY_LENGTH)):
-        pack = Pack(root, folder.name).open()
+        try:
+            pack = Pack(root, folder.name).open()
+        except (DamagedError, OSError) as error:
+            packs.append((folder, f"damaged: {error}", _bytes_on_disk(folder)))
+            continue
         if pack is not None:
             packs.append((folder, pack.manifest.source, _bytes_on_disk(folder)))
     return packs
@@ -233,6 +217,7 @@ def _is_current(path: Path, descriptor: int) -> bool:
 
 
 def _is_ours(name: str) -> bool:
+    name = name.removeprefix(".")  # of a draft that a killed process has left
     key, rest = name[:_KEY_LENGTH], name[_KEY_LENGTH:]
     hexadecimal = len(key) == _KEY_LENGTH and not key.strip("0123456789abcdef")
     return hexadecimal and (rest in ("", ".lock") or rest.startswith((".tmp", "-skipped.")))

@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import PIL
 
+from colorgan.crop_file import DamagedError
+from colorgan.disk import cannot_write
+from colorgan.errors import CannotRunError
 from colorgan.folder import Listing, PhotosError, list_photos, printable
 from colorgan.packing import FORMAT, Packed, Progress, pack_photos
 from colorgan.packs import Manifest, OpenPack, Pack, cache_folder, write_manifest
@@ -51,6 +54,7 @@ class Photos:
         fingerprint: 16 hexadecimal digits of a SHA-256 over the photos' contents, their order and the settings.
         unreadable: `name: reason` of each file that was skipped.
         report: The same as a CSV file in the cache folder.
+        note: What was wrong with an earlier pack of these photos; empty where nothing was.
     """
 
     train: NDArray[np.uint8]
@@ -63,35 +67,51 @@ class Photos:
     fingerprint: str
     unreadable: tuple[str, ...]
     report: Path
+    note: str = ""
 
 
-def open_photos(config: DataConfig, *, cache: Path | None = None, progress: Progress | None = None) -> Photos:
+def open_photos(
+    config: DataConfig, *, cache: Path | None = None, progress: Progress | None = None, whole: bool = False
+) -> Photos:
     """Opens the crops that a configuration asks for, packing them first where no process has done so before.
+
+    A pack that is found damaged is packed anew, and the note says so.
 
     Args:
         config: Folder, crops, split and limits; `flip` plays no part.
         cache: Where packs are kept; see `packs.cache_folder` for the default.
         progress: While packing, called with the work done and all work, both in files; the total shrinks where
             limits spare some.
+        whole: Compare the checksums of all crops, which reads them once; without it lengths and headers alone.
 
     Raises:
-        PhotosError: No such folder, a malformed split file, too few readable photos, or a cache that cannot be written.
+        PhotosError: No such folder, a malformed split file, too few readable photos, or no cache can be there.
+        CannotRunError: The cache cannot be written: no room, or no right.
     """
     listing = list_photos(config.photos)
     split_file = find_split_file(listing.folder)
     root = cache_folder(cache)
     pack = Pack(root, _quick_key(listing, split_file, config))
     try:
-        opened = pack.open()
+        opened, note = _open(pack, whole=whole)
         if opened is None:
             with pack.locked():
-                opened = pack.open() or _build(pack, listing, split_file, config, progress)
+                opened, note = _open(pack, whole=whole)  # another process may have packed them meanwhile
+                opened = opened or _build(pack, listing, split_file, config, progress)
     except OSError as error:
-        raise PhotosError(
+        raise (CannotRunError if cannot_write(error) else PhotosError)(
             f"{root}: the cache of packed photos cannot be written: {error.strerror or error}. Make room or give "
             "another folder in the environment variable COLORGAN_CACHE"
         ) from error
-    return _describe(opened)
+    return replace(_describe(opened), note=note)
+
+
+def _open(pack: Pack, *, whole: bool) -> tuple[OpenPack | None, str]:
+    """Returns the pack if it is there and not damaged, and what is to be said."""
+    try:
+        return pack.open(whole=whole), ""
+    except DamagedError as error:
+        return None, f"{pack.folder}: the packed photos were damaged ({error}); packed anew"
 
 
 def _describe(opened: OpenPack) -> Photos:
@@ -139,9 +159,9 @@ def _build(
             skipped=[f"{name}: {reason}" for name, reason in skipped],
         )
         write_manifest(folder, manifest)
-    opened = pack.open()
+    opened, note = _open(pack, whole=False)
     if opened is None:
-        raise PhotosError(f"{pack.folder}: the pack was removed or damaged while it was written; run again")
+        raise CannotRunError(f"{pack.folder}: {note or 'the pack was removed'} while it was written; run again")
     return opened
 
 

@@ -2,19 +2,21 @@
 
 A run by hand is a trial without a study, so it keeps the same. Records hold what Optuna's storage has no place for
 (all metrics of all epochs, seconds, worker, retries), so that tables, status and a resumed driver need nothing else.
+They are sealed with a checksum, so that a digit that the disk has changed is not taken for a result.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from colorgan.config import Part
+from colorgan.disk import written_whole
 from colorgan.epoch import EpochResult
+from colorgan.seal import SealError, sealed, unsealed
 
 Outcome = Literal["complete", "pruned", "failed"]
 State = Literal["waiting", "running"] | Outcome
@@ -94,16 +96,28 @@ class TrialRecord(Part):
         return {key: value for epoch in self.epochs for key, value in epoch.metrics.items()}
 
 
+def after_last_epoch(record: TrialRecord) -> int:
+    """Returns the number of the epoch that a trial did not do, where what became of it is reported."""
+    return 1 + (record.epochs[-1].epoch if record.epochs else 0)
+
+
 def write_record(path: Path, record: TrialRecord) -> None:
-    """Writes a record in place of an older one, atomically."""
-    write_whole(path, record.model_dump_json(indent=1))
+    """Writes a record in place of an older one, atomically.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written; the older record is untouched.
+    """
+    write_whole(path, sealed(record.model_dump_json(indent=1)))
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file in place of an older one; a reader, or a crash, meets one of the two and never a torn one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    """Writes a text file in place of an older one; a reader, or a crash, meets one of the two and never a torn one.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written; the older file is untouched.
+    """
+    with written_whole(path) as file:
+        file.write(text.encode())
 
 
 def read_record(path: Path) -> TrialRecord:
@@ -113,6 +127,6 @@ def read_record(path: Path) -> TrialRecord:
         RecordError: There is none, or it is damaged.
     """
     try:
-        return TrialRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return TrialRecord.model_validate_json(unsealed(path.read_bytes().decode()))
+    except (OSError, SealError, UnicodeDecodeError, ValidationError) as error:
         raise RecordError(f"{path}: no usable trial record ({str(error).splitlines()[0]})") from None

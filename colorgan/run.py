@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from colorgan.checkpoint import Checkpoint, CheckpointError
+from colorgan.checkpoint import Checkpoint, CheckpointError, step_back
 from colorgan.config import TrainConfig
+from colorgan.disk import remove_drafts, set_aside
 from colorgan.epoch import EpochResult
 from colorgan.trainer import Trainer
 
@@ -15,27 +16,36 @@ from colorgan.trainer import Trainer
 def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path) -> str:
     """Continues the configuration's run from its checkpoint, if there is a usable one.
 
+    A damaged checkpoint is set aside under another name, and the one before it is used.
+
     Args:
         trainer: Has started the configuration's run, and stays at its start where there is nothing to continue.
         config: With the run's seed inside.
-        checkpoint: A file that `train` wrote, or none yet. A damaged one is set aside under another name.
+        checkpoint: A file that `train` wrote, or none yet; nobody else may be writing it.
 
     Returns:
         What happened, for the run's log; empty where there was no checkpoint.
+
+    Raises:
+        OSError: A checkpoint may not be read, or a damaged one cannot be renamed.
     """
-    if not checkpoint.exists():
-        return ""
-    try:
-        found = Checkpoint.load(checkpoint)
-        if not found.config.continues_as(config) or found.epoch > config.schedule.epochs:
-            return "the checkpoint found is of another configuration; started anew"
-        trainer.restore(replace(found, config=config))
-    except CheckpointError as error:
-        aside = checkpoint.with_name(f"damaged-{checkpoint.name}")
-        checkpoint.replace(aside)
-        trainer.reset(config)
-        return f"{error}; set aside as {aside.name}, started anew"
-    return f"continued from the checkpoint after epoch {trainer.epoch}, step {trainer.step}"
+    remove_drafts(checkpoint)
+    said: list[str] = []
+    while step_back(checkpoint):
+        try:
+            found = Checkpoint.load(checkpoint)
+            if not found.config.continues_as(config) or found.epoch > config.schedule.epochs:
+                said.append("the checkpoint found is of another configuration; started anew")
+                return "; ".join(said)
+            trainer.restore(replace(found, config=config))
+        except CheckpointError as error:
+            trainer.reset(config)
+            said.append(f"{error}; set aside as {set_aside(checkpoint).name}")
+            continue
+        which = "one before it" if said else "checkpoint"
+        said.append(f"continued from the {which} after epoch {trainer.epoch}, step {trainer.step}")
+        return "; ".join(said)
+    return "; ".join([*said, "started anew"] if said else [])
 
 
 def train(trainer: Trainer, checkpoint: Path) -> Iterator[EpochResult | None]:

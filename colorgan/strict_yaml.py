@@ -1,24 +1,29 @@
 """YAML as its users mean it: 1.2 numbers and booleans, no duplicate keys, and the line of every key.
 
 PyYAML reads `1e-5` as text and `no` as false and lets the last of two equal keys win. This room refuses or mends
-that, keeps `safe_load`'s refusal of code, and bounds aliases and nesting, so that a hostile file stays small.
+that, keeps `safe_load`'s refusal of code, and bounds size, aliases and nesting, so that a hostile file stays small and
+costs a second at most. What values a file holds is `yaml_values.py`'s.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+from yaml.reader import ReaderError
 
 from colorgan.errors import BadInputError
+from colorgan.plain_text import one_line, plain
+from colorgan.yaml_values import PREFIX, SCALARS, ValueBuilder, line_of, shown_key
+from colorgan.yaml_values import KeyPath as KeyPath  # colorgan.strict_yaml is where others look for it
 
 MAX_BYTES = 1_000_000  # a study is a few kilobytes
+MAX_VALUES = 10_000  # keys and values; PyYAML takes 50 microseconds for each
 MAX_DEPTH = 32
-KeyPath = tuple[str | int, ...]
+MAX_NAMED = 50  # mistakes in one message
 
 
 class YamlError(BadInputError):
@@ -40,7 +45,7 @@ class YamlFile:
 
     def where(self, keys: KeyPath) -> str:
         """Returns `file:line` of a key, or of its nearest parent that the file has."""
-        return f"{self.path}:{self.line(keys)}"
+        return f"{plain(str(self.path))}:{self.line(keys)}"
 
     def line(self, keys: KeyPath) -> int:
         """Returns the line of a key, from 1, or of its nearest parent that the file has."""
@@ -56,41 +61,51 @@ def read_yaml(path: Path) -> YamlFile:
         YamlError: It cannot be read, is too large, is not UTF-8 or not YAML, has duplicate or non-text keys, aliases,
             tags, or several documents.
     """
+    name = plain(str(path))
     try:
-        if not path.is_file():
-            raise YamlError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise YamlError(f"{name}: {_what_is_there(path)}")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise YamlError(f"{path}: cannot be read: {error.strerror}") from None
+        raise YamlError(f"{name}: cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise YamlError(f"{path}: larger than {MAX_BYTES} bytes, so not a configuration")
+        raise YamlError(f"{name}: larger than {MAX_BYTES} bytes, so not a configuration")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise YamlError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise YamlError(f"{name}:{line}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
     """Parses YAML text; `path` is only named in errors. Raises `YamlError` as `read_yaml` does."""
-    mistakes: list[str] = []
-    lines: dict[KeyPath, int] = {(): 1}
+    name = plain(str(path))
+    builder = ValueBuilder(name)
     try:
-        _refuse_aliases_and_depth(text, path)
+        _refuse_bombs(text, name)
         node = yaml.compose(text, Loader=_Loader)
-        value = _build(node, (), path, lines, mistakes) if node is not None else None
+        value = builder.build(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise YamlError(f"{path}{line}: not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, YamlError):
-            raise
-        raise YamlError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if mistakes:
-        raise YamlError("\n".join(mistakes))
-    return YamlFile(path, value, lines)
+        why = ": ".join(part for part in (error.context, error.problem) if part)
+        raise YamlError(f"{name}{line}: not YAML: {one_line(why)}") from None
+    except ReaderError as error:
+        line = f":{text.count(chr(10), 0, error.position) + 1}"
+        raise YamlError(
+            f"{name}{line}: not YAML: character #x{error.character:04x} is not allowed; remove it"
+        ) from None
+    except YamlError:
+        raise
+    except (ValueError, OverflowError) as error:  # PyYAML's own, of an escape beyond Unicode
+        raise YamlError(f"{name}: not YAML: {error}") from None
+    if builder.mistakes:
+        left = len(builder.mistakes) - MAX_NAMED
+        more = [f"{name}: and {left} more mistakes; mend these first"] if left > 0 else []
+        raise YamlError("\n".join([*builder.mistakes[:MAX_NAMED], *more]))
+    return YamlFile(path, value, builder.lines)
 
 
 def write_yaml(value: Any) -> str:
@@ -104,18 +119,8 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+.0123456789"),
-)
+for _kind, (_written, _firsts) in SCALARS.items():
+    _Loader.add_implicit_resolver(PREFIX + _kind, _written, _firsts)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -124,80 +129,36 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Escapes the line ends that are none in YAML 1.2, which PyYAML would write and read as spaces."""
+        return self.represent_scalar(f"{PREFIX}str", text, style='"' if _OTHER_LINE_ENDS.search(text) else None)
+
+
+_OTHER_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 for _first, _resolvers in _Loader.yaml_implicit_resolvers.items():
     for _tag, _pattern in _resolvers:
         _Dumper.add_implicit_resolver(_tag, _pattern, [_first])
 
 
-def _refuse_aliases_and_depth(text: str, path: Path) -> None:
-    depth = 0
+def _what_is_there(path: Path) -> str:
+    """Returns why a path is no file."""
+    if path.exists():
+        return f"not a regular file{', but a folder' if path.is_dir() else ''}; give a YAML file"
+    return "a symbolic link that leads to no file" if path.is_symlink() else "no such file"
+
+
+def _refuse_bombs(text: str, name: str) -> None:
+    """Refuses what would grow or take long, before any of it is built."""
+    depth = count = 0
     for event in yaml.parse(text, Loader=_Loader):
+        where = f"{name}:{line_of(event)}"
         if isinstance(event, yaml.AliasEvent):
-            raise YamlError(f"{path}:{_line(event)}: aliases (*{event.anchor}) are not allowed: write it out")
+            raise YamlError(f"{where}: aliases (*{shown_key(event.anchor)}) are not allowed: write it out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise YamlError(f"{path}:{_line(event)}: nested deeper than {MAX_DEPTH} levels")
-
-
-def _build(node: yaml.Node, keys: KeyPath, path: Path, lines: dict[KeyPath, int], mistakes: list[str]) -> Any:
-    lines.setdefault(keys, _line(node))
-    if isinstance(node, yaml.MappingNode):
-        _plain(node, "map", path, mistakes)
-        return {
-            key: _build(value, (*keys, key), path, lines, mistakes)
-            for key, value in _unique_items(node, keys, path, lines, mistakes)
-        }
-    if isinstance(node, yaml.SequenceNode):
-        _plain(node, "seq", path, mistakes)
-        return [_build(item, (*keys, i), path, lines, mistakes) for i, item in enumerate(node.value)]
-    return _scalar(node, path, mistakes)
-
-
-def _unique_items(
-    node: yaml.MappingNode, keys: KeyPath, path: Path, lines: dict[KeyPath, int], mistakes: list[str]
-) -> Iterator[tuple[str, yaml.Node]]:
-    seen: dict[str, int] = {}
-    for key_node, value in node.value:
-        line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            mistakes.append(f"{path}:{line}:{column}: a key must be text")
-            continue
-        key = str(key_node.value)
-        if key in seen:
-            mistakes.append(
-                f"{path}:{line}:{column}: {key}: the same key stands in line {seen[key]}; remove one of them"
-            )
-            continue
-        seen[key] = line
-        lines[(*keys, key)] = line
-        yield key, value
-
-
-def _plain(node: yaml.Node, kind: str, path: Path, mistakes: list[str]) -> None:
-    if node.tag != f"tag:yaml.org,2002:{kind}":
-        mistakes.append(f"{path}:{_line(node)}: tag {node.tag} is not allowed; write plain values")
-
-
-def _scalar(node: yaml.Node, path: Path, mistakes: list[str]) -> Any:
-    text = str(node.value)
-    match node.tag.removeprefix("tag:yaml.org,2002:"):
-        case "str":
-            return text
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            if len(text) > 300:  # Python refuses to convert thousands of digits
-                mistakes.append(f"{path}:{_line(node)}: a number of {len(text)} digits")
-                return None
-            return int(text)
-        case "float":
-            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-    mistakes.append(f"{path}:{_line(node)}: tag {node.tag} is not allowed; write plain values")
-    return None
-
-
-def _line(item: yaml.Node | yaml.Event) -> int:
-    return item.start_mark.line + 1 if item.start_mark else 1
+            raise YamlError(f"{where}: nested deeper than {MAX_DEPTH} levels; no configuration is")
+        count += isinstance(event, yaml.NodeEvent)
+        if count > MAX_VALUES:
+            raise YamlError(f"{where}: more than {MAX_VALUES} keys and values, so not a configuration")

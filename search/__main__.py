@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from colorgan.disk import explain
 from colorgan.errors import BadInputError, CannotRunError
+from colorgan.plain_text import plain
 
 if TYPE_CHECKING:
     from search.study import StudySpec
@@ -21,6 +23,13 @@ Study = Annotated[Path, typer.Argument(help="Study file, e.g. studies/quickstart
 Place = Annotated[Path, typer.Argument(help="Study file, or its results folder.")]
 Results = Annotated[Path, typer.Option(help="Folder of all studies' results.")]
 Data = Annotated[str | None, typer.Option(help="Folder of photos to use instead of the study's.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        envvar="COLORGAN_STORAGE",  # the list of processes shows a command line to all users of the machine
+        help="Optuna storage URL, e.g. postgresql://user:password@host/db; default: SQLite in the results.",
+    ),
+]
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 
@@ -31,7 +40,10 @@ def run(
     trials: Annotated[int | None, typer.Option(help="Total number of trials; the same total again goes on.")] = None,
     workers: Annotated[int | None, typer.Option(help="Number of workers; default: one per GPU, else per core.")] = None,
     results: Results = Path("results"),
-    storage: Annotated[str | None, typer.Option(help="Optuna storage URL; default: SQLite in the results.")] = None,
+    storage: Storage = None,
+    takeover: Annotated[
+        bool, typer.Option("--takeover", help="Take it from a driver that died on another machine and left its lock.")
+    ] = False,
 ) -> None:
     """Runs a study, or goes on with it where it was left."""
     with _plain_errors():
@@ -39,12 +51,15 @@ def run(
         from search.view import TerminalView
 
         spec = _read(study, data=data, trials=trials, workers=workers)
-        result = run_study(spec, results=results, storage=storage, view=TerminalView())
+        result = run_study(spec, results=results, storage=storage, view=TerminalView(), takeover=takeover)
         _show(result.folder)
     ending = result.summary.get("ending")
     if ending == "interrupted":
         typer.echo("interrupted and saved; the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED)
+    if ending == "cannot write":
+        typer.echo("stopped because a file could not be written (see above); the same command goes on", err=True)
+        raise typer.Exit(FAILED)
     if ending == "too many failures" or result.best_config is None:
         what = "too many trials failed in a row" if ending == "too many failures" else "no trial was completed"
         typer.echo(f"{what}; the reasons are in {result.folder / 'trials.csv'}", err=True)
@@ -85,7 +100,7 @@ def promote(
     place: Place,
     results: Results = Path("results"),
     top: Annotated[int, typer.Option(min=1, help="Confirm so many of the best configurations.")] = 3,
-    seeds: Annotated[int, typer.Option(min=2, help="Train each on so many fresh seeds.")] = 4,
+    seeds: Annotated[int, typer.Option(min=2, max=1000, help="Train each on so many fresh seeds.")] = 4,
     pick: Annotated[
         list[str] | None,
         typer.Option(help="Confirm this trial instead: a number, knee or weights; may be given again."),
@@ -103,9 +118,10 @@ def promote(
 ) -> None:
     """Confirms a study's best configurations beside the default on fresh seeds and photos, and promotes one."""
     with _plain_errors():
+        from search.outcome import promotion_table
         from search.promote import InterruptedPromotion, choose, confirm
         from search.promoted import move_aside, refuse_if_promoted, write_promoted
-        from search.view import TerminalView, make_console, promotion_table
+        from search.view import TerminalView, make_console
 
         folder = _folder(place, results)
         picked = choose(folder, pick or (), against or (), weight or ())
@@ -115,7 +131,7 @@ def promote(
         try:
             promotion = confirm(folder, top=top, seeds=seeds, pick=picked, workers=workers, view=TerminalView())
         except InterruptedPromotion as error:
-            typer.echo(str(error), err=True)
+            typer.echo(plain(str(error)), err=True)
             raise typer.Exit(INTERRUPTED) from None
         written = write_promoted(promotion, to)
         make_console().print(promotion_table(written.facts))
@@ -158,6 +174,25 @@ def dashboard(
         serve(StudyFolder(_folder(place, results)), port=port, say=typer.echo)
 
 
+@app.command()
+def doctor(
+    study: Annotated[Path | None, typer.Option(help="Study file that shall run, or its results folder.")] = None,
+    results: Results = Path("results"),
+    storage: Annotated[str | None, typer.Option(help="Optuna storage URL that it shall run with.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+) -> None:
+    """Checks Python, TensorFlow, GPUs, cores, memory, disks, photos and storage; says how to mend what is wrong."""
+    with _plain_errors():
+        from search.doctor.examination import consult
+        from search.doctor.finding import Case
+        from search.view import make_console
+
+        spec = _read(study / "study.yaml" if study.is_dir() else study) if study else None
+        healthy = consult(Case(results, spec, storage), console=None if as_json else make_console(), say=typer.echo)
+    if not healthy:
+        raise typer.Exit(FAILED)
+
+
 def _read(study: Path, **overrides: Any) -> StudySpec:
     from search.study import read_study
 
@@ -170,12 +205,16 @@ def _folder(place: Path, results: Path) -> Path:
 
 
 def _show(folder: Path) -> None:
+    from search.outcome import summary_lines, summary_table
+    from search.ownership import Owner
     from search.run import load_result
-    from search.view import make_console, summary_lines, summary_table
+    from search.storage import StudyFolder
+    from search.view import make_console
 
     result, console = load_result(folder), make_console()
     console.print(summary_table(result.spec, result.records, result.summary.get("baselines", {})))
-    for line in summary_lines(result.spec, result.folder, result.summary):
+    owner = Owner.named_in(StudyFolder(folder).lock)
+    for line in summary_lines(result.spec, result.folder, result.summary, owner):
         console.print(line, soft_wrap=True, markup=False)
 
 
@@ -185,13 +224,13 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except BadInputError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error)), err=True)
         raise typer.Exit(BAD_INPUT) from None
     except CannotRunError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error)), err=True)
         raise typer.Exit(FAILED) from None
     except OSError as error:
-        typer.echo(f"{error.filename or 'a file'}: {error.strerror or error}", err=True)
+        typer.echo(plain(explain(error)), err=True)
         raise typer.Exit(FAILED) from None
 
 

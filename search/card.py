@@ -7,6 +7,7 @@ from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 from colorgan.photos import open_photos
+from colorgan.plain_text import code_span
 from search.confirmation import DEFAULT
 from search.space import Space
 from search.words import number
@@ -74,7 +75,7 @@ def _cost(promotion: Promotion, facts: dict[str, Any]) -> Iterator[str]:
         f"and confirmed in {number(facts['seconds']['wall'])} s, on {machine.get('cores')} cores of "
         f"{machine.get('processor')} ({machine.get('system')})."
     )
-    yield f"- Photos: {photos}, fingerprint {facts['photos']}. Commit {facts['commit'] or 'unknown'}."
+    yield f"- Photos: {code_span(photos)}, fingerprint {facts['photos']}. Commit {facts['commit'] or 'unknown'}."
     yield (
         "- It was chosen and confirmed in short trainings; a long one may rank configurations differently, by their "
         "learning rates above all."

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from colorgan.links import refuse_links_out
 from search import verdict_words
 from search.plots import write_plots
 from search.report import COMPARISON, write_comparison, write_report
@@ -55,9 +56,12 @@ def compare(folders: Sequence[Path]) -> Comparison:
 
     Raises:
         StudyError: A folder holds no study.
+        LinkError: A link in a folder leads out of it.
         OSError: A file cannot be written.
     """
     distinct = {folder.resolve(): folder for folder in reversed(folders)}
+    for folder in distinct:
+        refuse_links_out(folder)
     verdicts = sorted((judge(folder) for folder in reversed(distinct.values())), key=_place)
     reports = [_write(verdict) for verdict in verdicts]
     warnings = differences(verdicts)

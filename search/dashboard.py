@@ -26,9 +26,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from colorgan.errors import BadInputError, CannotRunError
-from search.storage import SQLITE_TIMEOUT_SECONDS, StorageError, StudyFolder
+from search.address import SQLITE_TIMEOUT_SECONDS
+from search.loopback import HOST, for_this_machine
+from search.storage import StorageError, StudyFolder
 
-HOST = "127.0.0.1"
 ARTIFACT = "artifacts:"  # optuna.artifacts._upload.ARTIFACTS_ATTR_PREFIX
 MISSING = (
     "the dashboard needs the package optuna-dashboard: install the extra `dashboard`, e.g. make setup "
@@ -57,7 +58,7 @@ def serve(folder: StudyFolder, *, port: int, say: Callable[[str], None]) -> None
         )
     from optuna_dashboard import wsgi  # type: ignore[import-untyped]
 
-    app = wsgi(open_view(folder), artifact_store=SheetStore(folder))
+    app = for_this_machine(wsgi(open_view(folder), artifact_store=SheetStore(folder)))
     try:
         server = make_server(HOST, port, app, server_class=_Server, handler_class=_QuietHandler)
     except OSError as error:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import optuna
 
+from colorgan.checkpoint import remove_checkpoints, remove_previous
 from colorgan.config import ConfigError
 from colorgan.epoch import EpochResult
 from colorgan.record import Outcome, TrialRecord
@@ -28,7 +29,7 @@ from search.study import StudySpec
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 30.0  # for running trials to save their checkpoints after a stop
-Ending = Literal["finished", "interrupted", "time limit", "too many failures"]
+Ending = Literal["finished", "interrupted", "time limit", "too many failures", "cannot write"]
 
 
 class Driver:
@@ -230,9 +231,19 @@ class Driver:
         elif event.how == "stopped":
             live.leave("stopped with a checkpoint")
             self._waiting.append(live)
+        elif event.how == "blocked":
+            live.leave(event.reason)
+            self._waiting.append(live)
+            self._block(event.reason)
         else:
             state: Outcome = "complete" if event.how == "complete" else "failed"
             self._finish(live, state, event.reason, event.traceback)
+
+    def _block(self, reason: str) -> None:
+        """Stops the study because this machine cannot write: no fault of any trial."""
+        if not self._stopping:
+            self._say(f"stopping: {reason}")
+            self._stop("cannot write")
 
     def _lost(self, event: WorkerLost) -> None:
         """Hands the trial of a lost worker to another, until it has lost too many."""
@@ -254,6 +265,7 @@ class Driver:
         live.finish(state, reason, traceback)
         self._finished_here += 1
         self._keep(live)
+        remove_previous(live.files.checkpoint)
         self._thin_out_checkpoints()
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
@@ -275,7 +287,7 @@ class Driver:
         kept = {record.number for record in best}
         for record in self._records.values():
             if record.state in FINISHED and record.number not in kept:
-                self._folder.trial(record.number).checkpoint.unlink(missing_ok=True)
+                remove_checkpoints(self._folder.trial(record.number).checkpoint)
 
     def _check_limits(self) -> None:
         """Ends what has run for too long, and all when `stop` was called."""

@@ -35,6 +35,7 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from colorgan.errors import CannotRunError
 from colorgan.event_file import EventLog, create_file, scalar, text
 from colorgan.record import Outcome
+from search.loopback import HOST, for_this_machine
 from search.words import short_path
 
 if TYPE_CHECKING:
@@ -164,9 +165,12 @@ def serve(logdir: Path, *, port: int, say: Callable[[str], None]) -> None:
     """
     from tensorboard import default, program
 
+    def listen(app: Any, flags: Any) -> Any:
+        return program.create_port_scanning_werkzeug_server(for_this_machine(app), flags)
+
     sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))  # TensorBoard's own switch
-    server = program.TensorBoard(default.get_plugins())
-    server.configure(("tensorboard", f"--logdir={logdir}", "--host=127.0.0.1", f"--port={port}", "--reload_interval=1"))
+    server = program.TensorBoard(default.get_plugins(), server_class=listen)
+    server.configure(("tensorboard", f"--logdir={logdir}", f"--host={HOST}", f"--port={port}", "--reload_interval=1"))
     try:
         with redirect_stderr(io.StringIO()):  # its advice names options that this command does not have
             address = server.launch()

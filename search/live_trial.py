@@ -17,13 +17,16 @@ import optuna
 from optuna.trial import TrialState
 
 from colorgan.config import TrainConfig
+from colorgan.disk import append, remove_drafts
 from colorgan.epoch import EpochResult
+from colorgan.plain_text import plain
 from colorgan.record import (
     EpochRecord,
     Outcome,
     RecordError,
     TrialRecord,
     Value,
+    after_last_epoch,
     read_record,
     write_record,
     write_whole,
@@ -68,6 +71,8 @@ class LiveTrial:
     def prepare(self) -> None:
         """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""
         self.files.path.mkdir(parents=True, exist_ok=True)
+        for path in (self.files.record, self.files.config, self.files.examples):
+            remove_drafts(path)  # of a driver that was killed while it wrote
         write_whole(self.files.config, self.config.to_yaml())
         self._reported = set(self.trial.study.get_trials(deepcopy=False)[self.number].intermediate_values)
         for epoch in self.record.epochs:
@@ -75,9 +80,7 @@ class LiveTrial:
         self._update()
 
     def begin(self, worker: int) -> None:
-        """Notes that a worker has it now; what one killed while it saved has left is removed."""
-        for torn in self.files.path.glob(f".{self.files.checkpoint.name}.*"):
-            torn.unlink(missing_ok=True)
+        """Notes that a worker has it now."""
         self.dispatched = time.monotonic()
         self._update(state="running", worker=worker, started=self.record.started or time.time())
         self.log(f"dispatched to worker {worker}")
@@ -133,13 +136,16 @@ class LiveTrial:
         self.log(f"{state}{': ' if reason else ''}{reason}\n{traceback}".rstrip())
         self.session.end(state, reason=reason, step=self._last_step(), objective=self.record.objective)
         self._note({"metrics": self.record.metrics, **({"reason": reason} if reason else {})})
-        value = self.record.objective if state == "complete" else None
-        self.trial.study.tell(self.trial, value, state=OPTUNA_STATES[state])
+        if state == "failed" and self.objective.failed_value is not None:
+            self._report_value(self.objective.failed_value, after_last_epoch(self.record))
+            self.trial.study.tell(self.trial, state=TrialState.PRUNED)
+        else:
+            value = self.record.objective if state == "complete" else None
+            self.trial.study.tell(self.trial, value, state=OPTUNA_STATES[state])
 
     def log(self, text: str) -> None:
         """Appends to the trial's log."""
-        with self.files.log.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        append(self.files.log, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {plain(text)}\n".encode())
 
     def _smoothed(self, metrics: Mapping[str, float]) -> float | None:
         """Returns the mean of the metric's last values, this epoch's included; None without a finite one."""
@@ -150,9 +156,13 @@ class LiveTrial:
         return statistics.fmean([*before, value][-self.objective.smooth_epochs :])
 
     def _report(self, epoch: EpochRecord) -> None:
-        if epoch.objective is not None and epoch.epoch not in self._reported:
-            self.trial.report(epoch.objective, epoch.epoch)
-            self._reported.add(epoch.epoch)
+        if epoch.objective is not None:
+            self._report_value(epoch.objective, epoch.epoch)
+
+    def _report_value(self, value: float, epoch: int) -> None:
+        if epoch not in self._reported:
+            self.trial.report(value, epoch)
+            self._reported.add(epoch)
 
     def _last_step(self) -> int:
         return self.record.epochs[-1].step if self.record.epochs else 0

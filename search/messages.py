@@ -98,14 +98,14 @@ class TrialEnded:
     """The worker has left the trial and is free.
 
     Attributes:
-        how: All epochs done, stopped by the driver, or failed by itself.
-        reason: One line for `failed`, else empty.
+        how: All epochs done, stopped by the driver, failed by itself, or blocked because this machine cannot write.
+        reason: One line for `failed` and `blocked`, else empty.
         traceback: For the trial's log.
         architectures: Keys of the architectures whose trainers the worker now keeps.
     """
 
     number: int
-    how: Literal["complete", "stopped", "failed"]
+    how: Literal["complete", "stopped", "failed", "blocked"]
     reason: str = ""
     traceback: str = ""
     architectures: frozenset[str] = frozenset()
@@ -118,13 +118,11 @@ class WorkerLost:
     Attributes:
         number: The trial it had, if any.
         reason: How it ended.
-        expected: Whether the engine or the driver ended it on purpose.
     """
 
     worker: int
     number: int | None
     reason: str
-    expected: bool = False
 
 
 Event = WorkerReady | BaselinesMeasured | TrialStarted | EpochDone | TrialEnded | WorkerLost

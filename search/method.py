@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -45,6 +46,9 @@ PRUNERS = {
 }
 FINITE_SAMPLERS = {"grid": 10_000, "brute_force": 10_000}  # they go through all values; the most of one parameter
 EXTRAS = {"qmc": ("scipy",), "cmaes": ("cmaes",), "gp": ("torch", "scipy")}  # name of sampler and extra -> modules
+MAX_WHOLE = 1_000_000  # of an argument; as many trials a study can have, and as many epochs a trial
+NEVER = MAX_WHOLE + 1  # an epoch that no trial reaches
+_LEAST = {"n_ei_candidates": 1, "popsize": 2}  # where Optuna itself fails only in mid-study
 _GIVEN = {"self", "seed", "search_space", "wrapped_pruner"}  # by us
 _PLAIN: dict[str, tuple[type, ...]] = {
     "int": (int,),
@@ -96,10 +100,12 @@ class Pruner(Method):
         if "warmup_epochs" in arguments:
             return int(arguments["warmup_epochs"]) + 1
         steps, resource = arguments.get("n_warmup_steps", 0), arguments.get("min_resource", 1)
-        if isinstance(resource, int):  # else it is found from the first trial
-            factor = arguments.get("reduction_factor", 4) ** arguments.get("min_early_stopping_rate", 0)
-            steps = max(steps, resource * factor if self.name == "successive_halving" else resource)
-        return max(1, int(steps), Pruner(**arguments["wrapped"]).first_epoch if "wrapped" in arguments else 1)
+        resource = 1 if resource == "auto" else resource  # at least; it is found from the first trial
+        rate = min(arguments.get("min_early_stopping_rate", 0), MAX_WHOLE.bit_length())  # 2 to this is out of reach
+        factor = int(arguments.get("reduction_factor", 4) ** rate) if self.name == "successive_halving" else 1
+        wrapped = arguments.get("wrapped")
+        first = min(max(int(steps), int(resource) * factor), NEVER)
+        return max(1, first, Pruner(**wrapped).first_epoch if wrapped else 1)
 
 
 def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, Any]) -> Any:
@@ -130,12 +136,15 @@ def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
             names = ", ".join(name for name in allowed if name != "n_warmup_steps") or "none"
             hint = did_you_mean(key, allowed)
             mistakes.append(Mistake((key,), f"{method.name} has no such argument{hint}; allowed are {names}"))
-        elif message := _type_mistake(value, allowed[key]):
+        elif message := _type_mistake(value, allowed[key]) or _range_mistake(key, value, allowed[key]):
             mistakes.append(Mistake((key,), message))
     if {"warmup_epochs", "n_warmup_steps"} <= arguments.keys():
         mistakes.append(Mistake(("n_warmup_steps",), "is warmup_epochs + 1; remove one of them"))
     missing = [key for key, kinds in allowed.items() if "required" in kinds and key not in arguments]
     mistakes += [Mistake((key,), f"is required by {method.name}, but missing") for key in missing]
+    most, least = arguments.get("max_resource"), arguments.get("min_resource", 1)
+    if isinstance(most, int) and isinstance(least, int) and most < least:
+        mistakes.append(Mistake(("max_resource",), f"must be at least min_resource, which is {least}; received {most}"))
     mistakes = mistakes or _optuna_mistakes(table, method.name, arguments)
     if mistakes:
         raise MistakesError(mistakes)
@@ -164,6 +173,16 @@ def _type_mistake(value: object, kinds: Sequence[str]) -> str:
     return f"must be {' or '.join(words[name] for name in kinds if name in words)}; received {shown(value)}"
 
 
+def _range_mistake(key: str, value: object, kinds: Sequence[str]) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be a finite number; received {shown(value)}"
+    if isinstance(value, int) and "int" in kinds and value > MAX_WHOLE:
+        return f"must be at most {MAX_WHOLE}; received {shown(value)}"
+    if isinstance(value, int) and value < _LEAST.get(key, value):
+        return f"must be at least {_LEAST[key]}; received {shown(value)}"
+    return ""
+
+
 def _wrapped_mistakes(wrapped: Any) -> list[Mistake]:
     if wrapped is None:
         return []
@@ -178,7 +197,11 @@ def _optuna_mistakes(table: Mapping[str, str], name: str, arguments: dict[str, A
     """Returns what Optuna itself, or a deprecation, has against the arguments."""
     if "warmup_epochs" in arguments:
         arguments["n_warmup_steps"] = arguments.pop("warmup_epochs")
-    ours: dict[str, dict[str, Any]] = {"grid": {"search_space": {}}, "patient": {"wrapped_pruner": None}}
+    ours: dict[str, dict[str, Any]] = {
+        "grid": {"search_space": {}},
+        "patient": {"wrapped_pruner": None},
+        "qmc": {"seed": 0},  # else it says that it has none
+    }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)

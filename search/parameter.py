@@ -3,7 +3,7 @@
     {type: float, low: 1.0e-4, high: 5.0e-3, log: true}     log: equal chances for each order of magnitude
     {type: float, low: 0.0, high: 0.5, step: 0.1}
     {type: int, low: 8, high: 32, step: 8}
-    {type: categorical, choices: [batch, instance]}         text, numbers, true/false, null
+    {type: categorical, choices: [batch, instance]}         text, numbers, true/false, null; at most 100
 
 Each may have `when: {other.path: value or [values]}`: it is searched only where the other parameters have one of these
 values, else its field keeps what `train` says. And `factor_of: other.path`: the number found is not the field's value
@@ -26,7 +26,9 @@ from colorgan.strict_yaml import KeyPath
 if TYPE_CHECKING:
     import optuna
 
-MAX_VALUES = 10_000  # of one parameter that a grid or brute force goes through
+MAX_CHOICES = 100  # all are tried in a configuration, and those of two parameters together
+MAX_STEPS = 1_000_000  # between low and high; a finer one is as good as none
+MAX_WHOLE = 2**53  # up to here a float, which samplers reckon with, holds every whole number
 Scalar = bool | int | float | str | None
 
 
@@ -58,7 +60,8 @@ def _scalar(value: Any) -> Scalar:
 
 
 Choice = Annotated[Scalar, PlainValidator(_scalar)]
-Choices = Annotated[tuple[Choice, ...], Field(min_length=1, strict=False)]
+Choices = Annotated[tuple[Choice, ...], Field(min_length=1, max_length=MAX_CHOICES, strict=False)]
+Whole = Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)]
 Conditions = dict[str, Annotated[Choices, BeforeValidator(lambda v: v if isinstance(v, list | tuple) else [v])]]
 
 
@@ -113,8 +116,8 @@ class IntParameter(Part):
     """A whole number from `low` to `high`, both included, in steps."""
 
     type: Literal["int"] = "int"
-    low: int
-    high: int
+    low: Whole
+    high: Whole
     log: bool = False
     step: Annotated[int, Field(ge=1)] = 1
     when: Conditions = Field(default_factory=dict)
@@ -161,13 +164,9 @@ class CategoricalParameter(Part):
 
     @model_validator(mode="after")
     def _hold_each_choice_once(self) -> Self:
-        _refuse(
-            Mistake(
-                ("choices",), f"{shown(choice)} stands twice (Optuna takes 1, 1.0 and true for the same); remove one"
-            )
-            for i, choice in enumerate(self.choices)
-            if choice in self.choices[:i]
-        )
+        why = "stands twice (Optuna takes 1, 1.0 and true for the same); remove one"
+        twice = [choice for i, choice in enumerate(self.choices) if choice in self.choices[:i]]
+        _refuse(Mistake(("choices",), f"{shown(choice)} {why}") for choice in twice)
         return self
 
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
@@ -230,6 +229,12 @@ def _range_mistakes(low: float, high: float, *, log: bool, step: float | None) -
         mistakes.append(Mistake(("low",), f"must be more than 0 where log is true; received {low}"))
     if log and step is not None:
         mistakes.append(Mistake(("step",), "log and step exclude each other; remove one"))
+    elif step is not None and (high - low) / step > MAX_STEPS:
+        mistakes.append(
+            Mistake(
+                ("step",), f"more than {MAX_STEPS} steps of {step} lie between low and high: use a larger one or none"
+            )
+        )
     elif step is not None and low <= high and (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step)):
         last = Decimal(str(low)) + _steps(low, high, step) * Decimal(str(step))
         mistakes.append(

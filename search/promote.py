@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from colorgan.config import Part
 from colorgan.errors import BadInputError, CannotRunError
+from colorgan.links import refuse_links_out
 from colorgan.record import TrialRecord, write_whole
 from search.confirmation import DEFAULT, Scores, hopeless, scores, winner
 from search.method import Pruner, Sampler
@@ -31,6 +32,7 @@ from search.view import View
 
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
 PLAN_FILE = "plan.json"
+MOST_DIGITS = 9  # of a trial's number
 KNEE, WEIGHTS = "knee", "weights"
 NAME_LENGTH = 56  # of a study's 64 characters, so that `-confirm` fits behind it
 
@@ -114,6 +116,7 @@ def confirm(
         InterruptedPromotion: It was stopped; the same call goes on.
         CannotRunError: As `search.run_study`.
     """
+    refuse_links_out(folder)
     study, place = load_result(folder), StudyFolder(folder).confirmation
     wanted = Confirmation(candidates=_candidates(study, top, pick), seeds=_fresh_seeds(study.spec, seeds))
     plan = _same_plan(place.path / PLAN_FILE, wanted)
@@ -157,7 +160,7 @@ def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: 
         if pick in (KNEE, WEIGHTS):
             found = trade_off(study.records, study.spec.objective, against or (SIZE,))
             numbers.append((found.knee() if pick == KNEE else found.weighted(weights)).number)
-        elif pick.isdecimal():
+        elif pick.isdecimal() and len(pick) <= MOST_DIGITS:
             numbers.append(int(pick))
         else:
             raise PromoteError(f"pick {pick!r}: give the number of a trial, {KNEE} or {WEIGHTS}")

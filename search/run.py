@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,23 +14,28 @@ import pandas as pd
 
 from colorgan.config import TrainConfig, load_config
 from colorgan.epoch import METRICS, VALID_METRICS
+from colorgan.links import refuse_links_out
 from colorgan.photos import Photos, open_photos
 from colorgan.record import TrialRecord, write_whole
-from colorgan.versions import versions
+from search.address import url_address
+from search.database import open_study
 from search.driver import Driver, Ending
 from search.engines.local import LocalEngine
 from search.events import OBJECTIVE_TAG, MetricColumn, write_experiment
 from search.methods import make_pruner, make_sampler
-from search.snapshot import Snapshot, best_record, count_states
+from search.outage import Patience
+from search.outcome_files import TableWriter
+from search.ownership import owned
+from search.restore import restore
+from search.snapshot import Snapshot, best_record
 from search.source import Plan, TrialSource
 from search.space import Space
-from search.storage import StudyFolder, open_study
+from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
-from search.table import epochs_table, trials_table, write_summary, write_table
-from search.view import View
+from search.table import epochs_table, trials_table
+from search.view import SteadyView, View
 
-SEARCH_PACKAGES = ("optuna", "tensorboard", "pandas")
-TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ class StudyResult:
 
 
 def run_study(
-    spec: StudySpec, *, results: Path | str = "results", storage: str | None = None, view: View | None = None
+    spec: StudySpec,
+    *,
+    results: Path | str = "results",
+    storage: str | None = None,
+    view: View | None = None,
+    takeover: bool = False,
 ) -> StudyResult:
     """Runs a study to its end, or goes on with it where it was left; writes `results/<name>/`.
 
@@ -71,6 +78,7 @@ def run_study(
         results: Folder of all studies.
         storage: Optuna storage URL; None is SQLite in the study's folder.
         view: Shows progress; None shows nothing.
+        takeover: Take the study from a driver on another machine that is dead though its lock remains.
 
     Raises:
         StudyError: The folder holds a study of the same name that asks another question.
@@ -79,7 +87,7 @@ def run_study(
         StorageError: The storage cannot be opened.
         EngineError: No worker can be started.
     """
-    return run_in(StudyFolder(Path(results) / spec.name), spec, storage=storage, view=view)
+    return run_in(StudyFolder(Path(results) / spec.name), spec, storage=storage, view=view, takeover=takeover)
 
 
 def run_in(
@@ -89,6 +97,7 @@ def run_in(
     storage: str | None = None,
     view: View | None = None,
     plan: Plan | None = None,
+    takeover: bool = False,
 ) -> StudyResult:
     """Runs a study as `run_study` does, in a folder of any name.
 
@@ -98,20 +107,27 @@ def run_in(
         storage: As in `run_study`.
         view: As in `run_study`.
         plan: All of its trials, where no sampler shall choose them.
+        takeover: As in `run_study`.
 
     Raises:
         CannotRunError: As `run_study`.
         BadInputError: As `run_study`.
     """
-    view = view or View()
-    with folder.owned():
+    view = SteadyView(view or View())
+    if storage is not None:
+        url_address(storage)  # a mistake in it shows before anything is started
+    refuse_links_out(folder.path)
+    with owned(folder.lock, takeover=takeover) as before:
         _check_question(spec, folder)
+        if before is not None:
+            view.say(f"an earlier driver ({before}) ended without a word; what it left goes on")
         engine = LocalEngine(
             workers=None if spec.search.workers == "auto" else spec.search.workers,
             logs=folder.workers,
             most=spec.search.trials,
             trials_per_worker=spec.search.trials_per_worker,
             worker_memory_bytes=spec.search.worker_memory_bytes,
+            stuck_seconds=spec.search.stuck_seconds,
         )
         try:
             if folder.read_summary().get("ending") != "finished":
@@ -154,15 +170,21 @@ def _check_question(spec: StudySpec, folder: StudyFolder) -> None:
 def _drive(
     spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: str | None, view: View, plan: Plan | None
 ) -> None:
-    photos, space = open_photos(spec.train.data, progress=view.packing), Space(spec.space, spec.train)
+    photos, space = open_photos(spec.train.data, progress=view.packing, whole=True), Space(spec.space, spec.train)
     sampler, pruner = make_sampler(spec, space), make_pruner(spec)
+    patience, direction = Patience(view.say), spec.objective.direction
     study = open_study(
-        folder, name=spec.name, direction=spec.objective.direction, url=storage, sampler=sampler, pruner=pruner
+        folder, name=spec.name, direction=direction, url=storage, sampler=sampler, pruner=pruner, patience=patience
     )
+    counts_as = spec.objective.failed_value
+    if plan is None and (note := restore(study, space, folder, failed_value=counts_as)):
+        view.say(note)  # a plan is told anew, and finds its records
     write_whole(folder.study, spec.to_yaml())  # not before: a study that could not begin may be mended
     write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec), description=spec.name)
     view.start(spec, folder.path, _describe(photos))
-    writer = _TableWriter(spec, folder)
+    if photos.note:
+        view.say(photos.note)
+    writer = TableWriter(spec, folder)
 
     def show(snapshot: Snapshot) -> None:
         view.show(snapshot)
@@ -174,7 +196,7 @@ def _drive(
     if not source.done():
         engine.start()
     try:
-        with _stopped_by_signals(driver):
+        with _stopped_by_signals(driver, patience):
             ending = driver.run()
     finally:
         writer.write(driver.snapshot(), ending or "error")
@@ -196,14 +218,19 @@ def _metric_columns(spec: StudySpec) -> list[MetricColumn]:
 
 
 @contextmanager
-def _stopped_by_signals(driver: Driver) -> Iterator[None]:
-    """Makes Ctrl-C and SIGTERM stop the driver resumably; outside the main thread Python allows no handler."""
+def _stopped_by_signals(driver: Driver, patience: Patience) -> Iterator[None]:
+    """Makes Ctrl-C, SIGTERM and a closed terminal stop the driver resumably; under `nohup` the last does not.
+
+    Outside the main thread Python allows no handler.
+    """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         driver.stop()
+        patience.stop()
 
     try:
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, stop) for number in heeded}
     except ValueError:
         before = {}
     try:
@@ -211,56 +238,3 @@ def _stopped_by_signals(driver: Driver) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _TableWriter:
-    """Writes trials.csv, epochs.csv and summary.json, while the study runs only now and then."""
-
-    def __init__(self, spec: StudySpec, folder: StudyFolder) -> None:
-        self._spec, self._folder = spec, folder
-        self._before = folder.read_summary()
-        self._written = 0.0
-
-    def write_sometimes(self, snapshot: Snapshot) -> None:
-        """Writes if the last time is a while ago."""
-        if time.monotonic() - self._written > TABLES_SECONDS:
-            self.write(snapshot, "running")
-
-    def write(self, snapshot: Snapshot, ending: str) -> None:
-        """Writes all three."""
-        write_table(trials_table(snapshot.records), self._folder.trials_table)
-        write_table(epochs_table(snapshot.records), self._folder.epochs_table)
-        write_summary(self._summary(snapshot, ending), self._folder.summary)
-        self._written = time.monotonic()
-
-    def _summary(self, snapshot: Snapshot, ending: str) -> dict[str, Any]:
-        best = best_record(snapshot.records, self._spec.objective.direction)
-        wall, worker = (snapshot.seconds + self._earlier("wall_seconds"), snapshot.worker_seconds)
-        busy = snapshot.busy_share * worker + self._earlier("busy_seconds")
-        worker += self._earlier("worker_seconds")
-        return {
-            "study": self._spec.name,
-            "ending": ending,
-            "objective": self._spec.objective.model_dump(mode="json"),
-            "trials": {"wanted": snapshot.trials, **count_states(snapshot.records)},
-            "best": best
-            and {
-                "number": best.number,
-                "objective": best.objective,
-                "params": best.params,
-                "metrics": best.metrics,
-                "config": str(self._folder.trial(best.number).config),
-            },
-            "baselines": snapshot.baselines,
-            "wall_seconds": wall,
-            "worker_seconds": worker,
-            "busy_seconds": busy,
-            "busy_share": busy / worker if worker else 0.0,
-            "workers": snapshot.workers,
-            "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-            "versions": versions(*SEARCH_PACKAGES),
-        }
-
-    def _earlier(self, key: str) -> float:
-        """Returns what earlier runs of the study have summed up."""
-        return float(self._before.get(key, 0.0))

@@ -16,6 +16,7 @@ MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the que
     "workers",
     "trial_timeout_seconds",
     "study_timeout_seconds",
+    "stuck_seconds",
     "retries",
     "max_consecutive_failures",
     "trials_per_worker",
@@ -24,16 +25,18 @@ MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the que
 }
 
 
-def _count_or(word: str, least: int) -> PlainValidator:
+def _count_or(word: str, least: int, most: int) -> PlainValidator:
     def check(value: Any) -> Any:
-        if value == word or (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+        if value == word or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
             return value
-        raise ValueError(f"must be {word} or a whole number of at least {least}; received {shown(value)}")
+        allowed = f"a whole number of at least {least} and at most {most}"
+        raise ValueError(f"must be {word} or {allowed}; received {shown(value)}")
 
     return PlainValidator(check)
 
 
-Seconds = Annotated[float, Field(gt=0)] | None
+MAX_TRIALS, MAX_WORKERS = 1_000_000, 1024
+Seconds = Annotated[float, Field(gt=0, le=1e9)] | None  # 30 years
 
 
 class Objective(Part):
@@ -45,6 +48,8 @@ class Objective(Part):
     """By default the metric's better one; must be given for a metric that has none."""
     smooth_epochs: Annotated[int, Field(ge=1)] = 1
     """The objective is the mean of the metric over this many last validations, because GANs swing."""
+    failed_value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """What the sampler learns of a failed trial: that it was pruned at this value. Null: it hears of none."""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,18 +76,20 @@ class Objective(Part):
 class Search(Part):
     """How it is searched."""
 
-    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    trials: Annotated[int, Field(ge=1, le=MAX_TRIALS)] = 50
     """Of the study in all, those of earlier runs included."""
     sampler: Sampler = Field(default_factory=lambda: Sampler(name="tpe"))
     pruner: Pruner = Field(default_factory=lambda: Pruner(name="none"))
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the sampler; the trainings' is `train.seed`."""
-    workers: Annotated[Literal["auto"] | int, _count_or("auto", 1)] = "auto"
+    workers: Annotated[Literal["auto"] | int, _count_or("auto", 1, MAX_WORKERS)] = "auto"
     """Processes that train; `auto` is one per GPU, else one per processor core."""
     trial_timeout_seconds: Seconds = None
     """A trial that takes longer is stopped and fails."""
     study_timeout_seconds: Seconds = None
     """After this time the study stops as if interrupted; the same command continues it."""
+    stuck_seconds: Seconds = 120.0
+    """A worker that neither says nor computes anything for so long, though it has a trial, is replaced; null: never."""
     retries: Annotated[int, Field(ge=0)] = 3
     """So many lost workers a trial survives."""
     max_consecutive_failures: Annotated[int, Field(ge=1)] = 8
@@ -93,5 +100,5 @@ class Search(Part):
     """A worker is replaced after so many; None: never for that."""
     worker_memory_bytes: Annotated[int, Field(ge=1)] | None = None
     """A worker that has grown beyond this is replaced after its trial; None: never for that."""
-    keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", 0)] = 5
+    keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", 0, MAX_TRIALS)] = 5
     """`all`, or of so many best finished trials. Unfinished trials keep theirs."""

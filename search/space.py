@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from colorgan.config import ConfigError, TrainConfig
+from colorgan.mistakes import shown
 from search.parameter import CategoricalParameter, Domain, Parameter, Scalar, is_number
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class Space:
                 continue
             value: Any = params[path]
             if parameter.factor_of is not None:
-                value = value * values.get(parameter.factor_of, self.base_value(parameter.factor_of))
+                other = values.get(parameter.factor_of, self.base_value(parameter.factor_of))
+                value = self._product(path, value, other)
                 value = round(value) if isinstance(self.base_value(path), int) else value
             values[path] = value
         return self.base.with_values(values)
@@ -115,8 +118,16 @@ class Space:
         """Returns all values of each parameter; the study is checked to have finitely many for a grid."""
         return {path: parameter.values() for path, parameter in self.parameters.items()}
 
+    def conditions(self) -> int:
+        """Returns how many combinations the parameters that conditions name have; all must have a count."""
+        named = {parent for parameter in self.parameters.values() for parent in parameter.when}
+        return math.prod(self.parameters[path].count() or 0 for path in named)
+
     def combinations(self) -> int:
-        """Returns how many different parameters a trial can have; all must have a count."""
+        """Returns how many different parameters a trial can have, in a time that grows with `conditions()`.
+
+        All must have a count.
+        """
         parents = sorted({parent for parameter in self.parameters.values() for parent in parameter.when})
         seen, total = set(), 0
         for values in itertools.product(*(self.parameters[parent].values() for parent in parents)):
@@ -154,6 +165,15 @@ class Space:
             return value
         other = self.base_value(target)
         return value / other if is_number(value) and is_number(other) and other else 1.0
+
+    def _product(self, path: str, factor: float, other: Any) -> float:
+        """Returns the factor of another field's value that a parameter stands for."""
+        with suppress(OverflowError):  # of whole numbers; of others it is infinite
+            product: float = factor * other if is_number(other) else math.nan
+            if math.isfinite(product):
+                return product
+        name = self.parameters[path].factor_of
+        raise ConfigError(f"{path}: a factor of {shown(factor)} of {name} {shown(other)} is no finite number")
 
     def _active_of(self, params: Params) -> Params:
         result: Params = {}

@@ -1,7 +1,8 @@
 """What is wrong with a space: paths, conditions, ties, and values that the configuration refuses.
 
 Every range end and every choice is tried in a `TrainConfig`, alone, in pairs of whole numbers and choices, and through
-chains of factors, the others at their defaults. What this cannot see, a trial's own failure says.
+chains of factors, the others at their defaults; of very many, the first. What this cannot see, a trial's own failure
+says.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import Mistake, did_you_mean, shown
+from colorgan.yaml_values import shown_key
 from search.parameter import CategoricalParameter, FloatParameter, Parameter, Scalar, is_number
 from search.space import Space, parents
 
+MAX_TRIED = 5_000  # values together, each for 0.1 ms
 _SAME_PHOTOS = "all trials must be measured on the same photos to be comparable"
 _SAME_LENGTH = "all trials share one length, which pruning compares them by"
 _NO_EFFECT = "it changes how training is watched, not what is learned"
@@ -105,7 +108,7 @@ def _factor_mistakes(path: str, parameter: Parameter, known: Mapping[str, Any]) 
         return
     if other not in known:
         hint = did_you_mean(other, known)
-        yield Mistake((path, "factor_of"), f"{other}: no such field of a training configuration{hint}")
+        yield Mistake((path, "factor_of"), f"{shown_key(other)}: no such field of a training configuration{hint}")
     elif not is_number(known[other]):
         yield Mistake((path, "factor_of"), f"{other} is {shown(known[other])}, no number to multiply")
     if isinstance(parameter, CategoricalParameter) and not all(map(is_number, parameter.choices)):
@@ -123,15 +126,14 @@ def _value_mistakes(space: Space) -> list[Mistake]:
     refused = {str(mistake.keys[0]) for mistake in mistakes}
     if not mistakes and (message := _refusal(space, {})):
         return [Mistake((), f"the configuration refuses the parameters nearest to its defaults: {message}")]
-    for group in _groups(space):
-        if refused.intersection(group):
-            continue
-        for ends in itertools.product(*(space.parameters[path].ends() for path in group)):
-            params = {path: value for path, (_, value) in zip(group, ends, strict=True)}
-            if message := _refusal(space, params):
-                together = " with ".join(f"{path} {shown(value)}" for path, value in params.items())
-                mistakes.append(Mistake((group[-1],), f"the configuration refuses {together}: {message}"))
-                break
+    told: set[tuple[str, ...]] = set()
+    groups = (group for group in _groups(space) if not refused.intersection(group))
+    for params in itertools.islice(_values_together(space, groups), MAX_TRIED):
+        group = tuple(params)
+        if group not in told and (message := _refusal(space, params)):
+            together = " with ".join(f"{path} {shown(value)}" for path, value in params.items())
+            mistakes.append(Mistake((group[-1],), f"the configuration refuses {together}: {message}"))
+            told.add(group)
     return mistakes
 
 
@@ -156,6 +158,12 @@ def _groups(space: Space) -> Iterable[tuple[str, ...]]:
             yield tuple(chain)
     whole = [path for path, parameter in space.parameters.items() if not isinstance(parameter, FloatParameter)]
     yield from itertools.combinations(whole, 2)
+
+
+def _values_together(space: Space, groups: Iterable[tuple[str, ...]]) -> Iterator[dict[str, Scalar]]:
+    for group in groups:
+        for ends in itertools.product(*(space.parameters[path].ends() for path in group)):
+            yield {path: value for path, (_, value) in zip(group, ends, strict=True)}
 
 
 def _refusal(space: Space, params: Mapping[str, Scalar]) -> str:

@@ -1,4 +1,4 @@
-"""Where a study's files lie, who owns them, and its Optuna study.
+"""Where a study's files lie. Its Optuna storage is opened by `database.py`, its lock held by `ownership.py`.
 
 results/<study>/study.yaml  study.db  summary.json  trials.csv  epochs.csv  tensorboard/  workers/
 results/<study>/trials/0007/config.yaml  result.json  checkpoint.npz  examples.png  log.txt
@@ -7,32 +7,18 @@ results/<study>/confirm/ (a study)  promoted/  plots/  report.html
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import socket
-import sqlite3
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import optuna
+from typing import Any
 
 from colorgan.errors import CannotRunError
 from colorgan.record import RecordError, TrialRecord, read_record
 
-SQLITE_TIMEOUT_SECONDS = 60
-
-
-class StudyBusyError(CannotRunError):
-    """Another driver runs this study."""
-
 
 class StorageError(CannotRunError):
-    """The study's storage cannot be opened; the message names it without its password."""
+    """The study's storage cannot be used; the message names it without its password."""
 
 
 @dataclass(frozen=True)
@@ -140,82 +126,7 @@ class StudyFolder:
             return {}
         return found if isinstance(found, dict) else {}
 
-    @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Makes this process the only driver of the study; the lock ends with the process, however it ends.
-
-        Raises:
-            StudyBusyError: Another process has it.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".driver").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                owner = file.read().strip() or "another process"
-                raise StudyBusyError(
-                    f"{self.path}: this study is being run by {owner}; wait for it or stop it, or use other results"
-                ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-            yield
-            file.truncate(0)
-
-
-def open_study(
-    folder: StudyFolder,
-    *,
-    name: str,
-    direction: Literal["minimize", "maximize"],
-    url: str | None = None,
-    sampler: optuna.samplers.BaseSampler | None = None,
-    pruner: optuna.pruners.BasePruner | None = None,
-) -> optuna.Study:
-    """Opens the Optuna study, creating it if there is none.
-
-    Args:
-        folder: The study's files.
-        name: The study's name in the storage.
-        direction: "minimize" or "maximize".
-        url: Any Optuna storage URL; None is SQLite in the folder.
-        sampler: For new trials.
-        pruner: For running trials.
-
-    Raises:
-        StorageError: The storage cannot be reached or read.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    try:
-        return optuna.create_study(
-            storage=_storage(folder, url),
-            study_name=name,
-            direction=direction,
-            sampler=sampler,
-            pruner=pruner,
-            load_if_exists=True,
-        )
-    except Exception as error:  # noqa: BLE001 - any driver of any database; its message may quote the URL
-        kind = type(error).__name__
-        raise StorageError(f"{_shown(folder, url)}: the study's storage cannot be opened ({kind})") from None
-
-
-def _storage(folder: StudyFolder, url: str | None) -> optuna.storages.BaseStorage:
-    if url is not None:
-        return optuna.storages.get_storage(url)
-    path = folder.database.resolve()
-
-    def connect() -> sqlite3.Connection:  # by hand: a URL has meanings of its own for ?, %, { and }
-        return sqlite3.connect(path, timeout=SQLITE_TIMEOUT_SECONDS, check_same_thread=False)
-
-    return optuna.storages.RDBStorage("sqlite:///study.db", engine_kwargs={"creator": connect})
-
-
-def _shown(folder: StudyFolder, url: str | None) -> str:
-    """Returns the storage as people may see it: without user, password and options, where passwords stand too."""
-    if url is None:
-        return str(folder.database)
-    scheme, found, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else "the URL given"
+    @property
+    def lock(self) -> Path:
+        """Names the driver that runs the study, and is locked by it (`ownership.py`)."""
+        return self.path / ".driver"

@@ -39,7 +39,9 @@ from search.space import Space
 from search.space_mistakes import finite_mistakes, space_mistakes
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-MAX_COMBINATIONS = 100_000  # of a grid, which Optuna holds in memory
+RESERVED = {"runs", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""Names of no study: colorgan's own folder for runs by hand, and devices, which Windows allows no folder to be."""
+MAX_COMBINATIONS = 100_000  # of a grid, which Optuna holds in memory, or of conditions, which are gone through
 HARMLESS_SPACE = {"losses.l1_weight": {"type": "categorical", "choices": [100.0]}}  # stands in for an unreadable one
 
 
@@ -53,6 +55,8 @@ def _safe_name(name: str) -> str:
             f"must be a file name of 1 to 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit; "
             f"received {shown(name)}"
         )
+    if name.endswith(".") or name.partition(".")[0].lower() in RESERVED:
+        raise ValueError(f"{shown(name)} is reserved, or no folder's name on other systems; choose another")
     return name
 
 
@@ -106,12 +110,12 @@ class StudySpec(Part):
             return []
         found = finite_mistakes(self.space, sampler, FINITE_SAMPLERS[sampler])
         mistakes = [Mistake(("space", *m.keys), m.message) for m in found]
-        if (
-            not mistakes
-            and sampler == "grid"
-            and (count := Space(self.space, self.train).combinations()) > MAX_COMBINATIONS
-        ):
-            message = f"{count} combinations are too many for a grid (at most {MAX_COMBINATIONS}): use larger steps"
+        if mistakes:
+            return mistakes
+        space = Space(self.space, self.train)
+        if space.conditions() > MAX_COMBINATIONS or (sampler == "grid" and space.combinations() > MAX_COMBINATIONS):
+            what = "combinations" if sampler == "grid" else "combinations of what `when` names"
+            message = f"more than {MAX_COMBINATIONS} {what} are too many for the sampler {sampler}: use larger steps"
             mistakes.append(Mistake(("space",), message))
         return mistakes
 

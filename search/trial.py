@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
+from colorgan.disk import cannot_write, explain
+from colorgan.errors import CannotRunError
 from colorgan.photos import Photos, open_photos
 from colorgan.run import resume, train
 from colorgan.trainer import NonFiniteLossError, Trainer
@@ -40,9 +42,7 @@ class TrialRunner:
         except NonFiniteLossError as error:
             yield self._ended(job, "failed", reason=str(error))
         except Exception as error:  # noqa: BLE001 - a failing trial is data: it must not take the worker with it
-            self._trainers.pop(job.config.architecture(), None)
-            reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
-            yield self._ended(job, "failed", reason=reason, trace=traceback.format_exc())
+            yield self._failed(job, error)
 
     def _train(self, job: Job, stop: Callable[[], bool | None]) -> Iterator[Event]:
         started = time.perf_counter()
@@ -63,6 +63,16 @@ class TrialRunner:
                 yield self._ended(job, "stopped")
                 return
         yield self._ended(job, "complete")
+
+    def _failed(self, job: Job, error: Exception) -> TrialEnded:
+        """Returns what became of a trial: the machine's fault, or its own."""
+        if isinstance(error, CannotRunError):
+            return self._ended(job, "blocked", reason=str(error))
+        if isinstance(error, OSError) and cannot_write(error):
+            return self._ended(job, "blocked", reason=explain(error))
+        self._trainers.pop(job.config.architecture(), None)
+        reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
+        return self._ended(job, "failed", reason=reason, trace="".join(traceback.format_exception(error)))
 
     def _ended(self, job: Job, how: str, *, reason: str = "", trace: str = "") -> TrialEnded:
         return TrialEnded(job.number, how, reason, trace, frozenset(self._trainers))  # type: ignore[arg-type]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from colorgan.record import TrialRecord
-from search.snapshot import Baselines, Snapshot, best_record, count_states
-from search.space import Space
+from colorgan.plain_console import PlainConsole
+from search.snapshot import Snapshot, best_record, count_states
 from search.study import StudySpec
 from search.words import duration, number
 
@@ -43,11 +41,44 @@ class View:
         """The study is over or was interrupted."""
 
 
+class SteadyView(View):
+    """Passes all on to another view until its terminal is gone; a study does not end with who watches it."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def packing(self, done: int, total: int) -> None:
+        """Passes it on."""
+        self._try(lambda view: view.packing(done, total))
+
+    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
+        """Passes it on."""
+        self._try(lambda view: view.start(spec, folder, photos))
+
+    def say(self, line: str) -> None:
+        """Passes it on."""
+        self._try(lambda view: view.say(line))
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Passes it on."""
+        self._try(lambda view: view.show(snapshot))
+
+    def end(self) -> None:
+        """Passes it on."""
+        self._try(lambda view: view.end())
+
+    def _try(self, call: Callable[[View], None]) -> None:
+        try:
+            call(self._view)
+        except OSError:
+            self._view = View()
+
+
 class TerminalView(View):
     """A live table in a terminal; without one, a line for each event and now and then one of progress."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or make_console()
+    def __init__(self, console: PlainConsole | None = None) -> None:
+        self._console = console or make_console(_StudyConsole)
         self._live: Live | None = None
         self._packing: Progress | None = None
         self._shown = 0.0
@@ -101,71 +132,17 @@ class TerminalView(View):
             self._live = None
 
 
-def make_console() -> Console:
+class _StudyConsole(PlainConsole):
+    """A console whose closed pipe is an error like others; Rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def make_console(kind: type[PlainConsole] = PlainConsole) -> PlainConsole:
     """Returns the console that all is printed to."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
-
-
-def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Baselines) -> Table:
-    """Returns the best trial beside the default configuration and both baselines: objective, metrics, parameters."""
-    best = best_record(records, spec.objective.direction)
-    default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
-    table = Table(title=f"{spec.name}: {spec.objective.metric}, {spec.objective.direction}", title_justify="left")
-    table.add_column("")
-    columns: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
-    if best:
-        columns.append((f"best: trial {best.number}", {"objective": best.objective, **best.metrics}, best.params))
-    if default and default is not best:
-        columns.append(("default: trial 0", {"objective": default.objective, **default.metrics}, default.params))
-    for name, metrics in baselines.items():
-        columns.append((name, {"objective": metrics.get(spec.objective.metric), **metrics}, {}))
-    for name, _, _ in columns:
-        table.add_column(name, justify="right")
-    keys = ["objective", *(key for _, metrics, _ in columns[:1] for key in metrics if key.startswith("valid/"))]
-    for key in keys:
-        table.add_row(key, *(number(metrics.get(key)) for _, metrics, _ in columns), end_section=key == keys[-1])
-    space = Space(spec.space, spec.train)
-    for path in best.params if best else ():
-        table.add_row(space.label(path), *(number(params.get(path)) for _, _, params in columns))
-    return table
-
-
-def promotion_table(facts: Mapping[str, Any]) -> Table:
-    """Returns the candidates of a confirmation, and the baselines, by what `confirmation.json` holds."""
-    title = f"{facts['study']}: {facts['metric']} on photos and seeds that no trial saw, {facts['direction']}"
-    gained = f"better than default ({facts['level']:.0%})"
-    table = Table("", "searched", "confirmed", "seeds", gained, title=title, title_justify="left")
-    for found in facts["candidates"]:
-        gain = ""
-        if found["interval"]:
-            low, high = found["interval"]
-            gain = f"{found['difference']:+.3g} ({low:+.3g} to {high:+.3g})"
-        name = f"{found['name']} (promoted)" if found["name"] == facts["promoted"] else found["name"]
-        table.add_row(name, number(found["searched"]), number(found["mean"]), str(len(found["values"])), gain)
-    for name, metrics in facts["baselines"].items():
-        table.add_row(name, "", number(metrics.get(facts["metric"])), "", "")
-    return table
-
-
-def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any]) -> list[str]:
-    """Returns what a person wants to know beside the table: how the study went, where all is, what to type next."""
-    counts = summary.get("trials", {})
-    states = ", ".join(f"{counts[state]} {state}" for state in counts if state != "wanted" and counts[state])
-    lines = [f"{states or 'no trials yet'} of {counts.get('wanted', spec.search.trials)} wanted"]
-    if summary.get("worker_seconds"):
-        lines.append(
-            f"{duration(summary['wall_seconds'])} on {summary['workers']} worker"
-            f"{'' if summary['workers'] == 1 else 's'}, "
-            f"{summary['busy_share']:.1%} of their time spent training and validating"
-        )
-    lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
-    if best := summary.get("best"):
-        lines.append(f"train the best on: python -m colorgan train {best['config']}")
-    lines.append(f"compare in TensorBoard: make tensorboard STUDY={folder}; as a report: make compare STUDY={folder}")
-    if summary.get("best"):
-        lines.append(f"confirm and promote the best: make promote STUDY={folder}")
-    return lines
+    console = kind()
+    return console if console.is_terminal else kind(width=PLAIN_WIDTH)
 
 
 def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:

@@ -6,7 +6,9 @@ the terminal do not reach it (it is in a session of its own); the driver tells i
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from typing import Any
 from search.messages import Event, Job, Quit, StopTrial, WorkerReady
 
 ORPHAN_POLL_SECONDS = 1.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 UNUSED = ("matplotlib", "pandas", "scipy")  # Keras imports them where it finds them: a third of a worker's start
 
 
@@ -71,7 +74,10 @@ def _stop_wanted(connection: Connection[Event, Any], job: Job) -> bool | None:
 
 
 def _exit_with_driver(driver: int) -> None:
-    while os.getppid() == driver:
+    """Ends this process when the driver does. The kernel is asked to, as it ends a stopped process too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    while os.getppid() == driver:  # also where there is no such kernel, or the driver has died meanwhile
         time.sleep(ORPHAN_POLL_SECONDS)
     os._exit(1)
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from colorgan.checkpoint import Checkpoint
-from colorgan.config import ConfigError, parse_config
+from colorgan.config import ConfigError, load_config, parse_config
+from colorgan.errors import CannotRunError
 from colorgan.hand_run import HandRun, default_folder, train_by_hand
 from colorgan.model_card import find_baselines
 from colorgan.record import read_record
@@ -95,6 +102,75 @@ def test_a_killed_run_goes_on_to_the_same_numbers(whole: Path, tmp_path: Path) -
     assert epochs_of(out) == epochs_of(whole)
     assert Checkpoint.load(out / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
     assert "continued from the checkpoint" in (out / "log.txt").read_text()
+
+
+def test_a_run_whose_files_the_disk_spoiled_comes_to_the_same_end(whole: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(whole, tmp_path / "run")
+    for name, old, new in (("checkpoint.npz", b'"step"', b'"ste?"'), ("result.json", b'"epoch": 2', b'"epoch": 3')):
+        damaged = (out / name).read_bytes().replace(old, new)
+        (out / name).unlink()  # best.npz may be the same file
+        (out / name).write_bytes(damaged)
+    (out / "config.yaml").write_text("losses: {l1_weight: 10")
+    assert train_by_hand(HandRun(CONFIG, out))
+    assert epochs_of(out) == epochs_of(whole)
+    assert Checkpoint.load(out / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
+    assert load_config(out / "config.yaml") == CONFIG
+    log = (out / "log.txt").read_text()
+    assert "result.json: no usable trial record (its checksum is another); set aside as damaged-result.json" in log
+    assert "set aside as damaged-checkpoint.npz; continued from the one before it after epoch 4" in log
+    assert read_record(out / "result.json").baselines == read_record(whole / "result.json").baselines
+
+
+def test_the_best_state_is_that_of_an_epochs_end(whole: Path, tmp_path: Path) -> None:
+    """A run interrupted within the epoch after its best one goes on; the best one stays what was validated."""
+    found = Checkpoint.load(whole / "previous-checkpoint.npz")
+    best = replace(found.history[-1], metrics={**found.history[-1].metrics, "valid/delta_e": 0.0})
+    validated = replace(found, history=(*found.history[:-1], best))
+    validated.save(tmp_path / "best.npz")
+    later = {name: array + array.dtype.type(1) for name, array in validated.arrays.items()}
+    replace(validated, step=validated.step + 1, arrays=later).save(tmp_path / "checkpoint.npz")
+    assert train_by_hand(HandRun(CONFIG, tmp_path))
+    kept = Checkpoint.load(tmp_path / "best.npz")
+    assert kept.step == validated.step
+    assert all(np.array_equal(kept.arrays[name], array) for name, array in validated.arrays.items())
+
+
+def test_a_closed_terminal_saves_the_run_and_the_same_command_goes_on(whole: Path, tmp_path: Path) -> None:
+    reached: list[bool] = []
+    handlers = [signal.getsignal(n) for n in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)]
+
+    def send() -> None:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "checkpoint.npz").exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        if (tmp_path / "checkpoint.npz").exists():  # so the run has its handlers
+            reached.append(True)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    endless = CONFIG.with_values({"schedule.epochs": 10_000})
+    assert not train_by_hand(HandRun(endless, tmp_path))
+    sender.join()
+    assert reached == [True]
+    assert [signal.getsignal(n) for n in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)] == handlers
+    assert (tmp_path / "log.txt").read_text().endswith("interrupted and saved; the same command goes on\n")
+    found = Checkpoint.load(tmp_path / "checkpoint.npz")
+    assert [result.metrics for result in found.history][:5] == epochs_of(whole)[: found.epoch]
+    assert train_by_hand(HandRun(endless.with_values({"schedule.epochs": found.epoch + 1}), tmp_path))
+    assert len(epochs_of(tmp_path)) == found.epoch + 1
+
+
+def test_two_processes_do_not_train_one_run(whole: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()}
+    holder = os.open(whole, os.O_RDONLY)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(CannotRunError, match=f"{whole}: another process trains this run; wait for it"):
+            train_by_hand(HandRun(CONFIG, whole))
+    finally:
+        os.close(holder)
+    assert {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()} == before
 
 
 def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import shutil
+import warnings
 import zipfile
 
 import keras
@@ -13,7 +14,7 @@ from colorgan.checkpoint import Checkpoint, CheckpointError
 from colorgan.config import parse_config
 from colorgan.errors import BadInputError
 from colorgan.export import export_run
-from colorgan.model import CARD, ModelError, find_model, load_model, load_run
+from colorgan.model import CARD, MAX_JSON_BYTES, ModelError, find_model, load_model, load_run
 from colorgan.photos import open_photos
 from colorgan.trainer import Trainer
 
@@ -167,6 +168,16 @@ def test_the_discriminator_is_no_generator(run):
 def test_a_card_that_is_none_is_refused(run, tmp_path, card):
     path = repacked(run / "export" / "generator.keras", tmp_path / "g.keras", {CARD: card})
     with pytest.raises(ModelError, match=r"g\.keras: "):
+        load_model(path)
+
+
+@pytest.mark.parametrize(("entry", "size"), [(CARD, MAX_JSON_BYTES), ("config.json", MAX_JSON_BYTES), ("x", 1 << 26)])
+def test_a_small_file_that_would_take_all_memory_is_refused(run, tmp_path, entry, size):
+    path = tmp_path / "bomb.keras"
+    shutil.copy(run / "export" / "generator.keras", path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings(action="ignore"):
+        archive.writestr(entry, b" " * (size + 1))  # a second entry of a name hides the first
+    with pytest.raises(ModelError, match=r"bomb\.keras: .*(more than|as large)"):
         load_model(path)
 
 

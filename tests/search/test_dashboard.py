@@ -27,7 +27,8 @@ from typer.testing import CliRunner
 from colorgan.sheets import write_sheet
 from search.__main__ import app
 from search.dashboard import SheetStore, open_view
-from search.storage import StorageError, StudyFolder, open_study
+from search.database import open_study
+from search.storage import StorageError, StudyFolder
 
 pytest.importorskip("optuna_dashboard", reason="the extra dashboard is not installed")
 
@@ -102,6 +103,10 @@ def test_it_serves_this_machine_alone_shows_sheets_changes_nothing_and_ends_with
 
     listening = [c for c in psutil.Process(process.pid).net_connections() if c.status == psutil.CONN_LISTEN]
     assert [connection.laddr.ip for connection in listening] == ["127.0.0.1"]
+
+    rebound = urllib.request.Request(f"{address}/api/studies", headers={"Host": "evil.example"})  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(rebound, timeout=20)  # noqa: S310
 
     delete = urllib.request.Request(f"{address}/api/studies/{study['study_id']}", method="DELETE")  # noqa: S310
     with pytest.raises(urllib.error.HTTPError):

@@ -92,7 +92,7 @@ class Generators:
 
     def kill(self, number: int) -> None:
         worker = next(w for w, (job, _) in self._playing.items() if job.number == number)
-        self._replace(number, [WorkerLost(worker, number, "killed", expected=True)])
+        self._replace(number, [WorkerLost(worker, number, "killed")])
 
     def release_idle(self) -> None:
         self.released = True
@@ -239,6 +239,41 @@ def test_a_failing_trial_is_data_and_the_study_goes_on(study: Study) -> None:
     assert study.trials[1].user_attrs["reason"] == study.records[1].reason == "train/l1 is nan at step 3"
     assert "Traceback: ..." in study.folder.trial(1).log.read_text()
     assert "trial 1 failed (train/l1 is nan at step 3)" in study.lines
+
+
+def test_a_sampler_learns_of_a_failed_trial_where_the_study_says_what_it_counts(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        yield started(job)
+        yield EpochDone(job.number, result(job, 1, 20.0))
+        yield TrialEnded(job.number, "failed", "train/l1 is nan at step 13")
+
+    spec = study_of(trials=2)
+    spec = spec.model_copy(update={"objective": spec.objective.model_copy(update={"failed_value": 99.0})})
+    study.run(spec, Generators(lambda job: play(job) if job.number == 0 else failing(job)))
+    assert study.states == ["PRUNED", "PRUNED"]
+    assert [trial.intermediate_values for trial in study.trials] == [{1: 20.0, 2: 99.0}, {1: 99.0}]
+    assert [record.state for record in study.records] == ["failed", "failed"]  # what it was, in every table
+    assert [trial.user_attrs["reason"] for trial in study.trials] == [record.reason for record in study.records]
+
+
+def test_a_machine_that_cannot_write_stops_the_study_and_fails_no_trial(study: Study) -> None:
+    full = ["disk"]
+
+    def play(job: Job) -> Iterator[Event | None]:
+        events = honest(job)
+        for event in events:
+            yield event
+            if full and isinstance(event, EpochDone) and event.result.epoch == 2:
+                yield TrialEnded(job.number, "blocked", "checkpoint.npz: cannot be written: No space left on device")
+
+    assert study.run(study_of(), Generators(play, count=2)) == "cannot write"
+    assert study.states == ["RUNNING", "RUNNING"]
+    assert "stopping: checkpoint.npz: cannot be written: No space left on device" in study.lines
+    full.clear()
+    assert study.run(study_of(), Generators(play)) == "finished"
+    assert study.states == ["COMPLETE"] * 3
+    assert [record.retries for record in study.records] == [0, 0, 0]
+    assert [[epoch.epoch for epoch in record.epochs] for record in study.records] == [[1, 2, 3, 4]] * 3
 
 
 def test_too_many_failures_in_a_row_end_the_study(study: Study) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import types
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -347,6 +348,11 @@ def test_the_server_listens_to_this_machine_alone_and_a_signal_ends_it_whole(tmp
     open_at = [c.laddr for process in family for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
     assert server.port in {address.port for address in open_at}
     assert {address.ip for address in open_at} <= {"127.0.0.1", "::1"}
+    with urllib.request.urlopen(f"{url}data/environment", timeout=60) as answer:  # noqa: S310
+        assert answer.status == 200
+    rebound = urllib.request.Request(f"{url}data/environment", headers={"Host": "evil.example"})  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(rebound, timeout=60)  # noqa: S310
     server.end(number)
     assert not psutil.wait_procs(family, timeout=30)[1]
     assert "Traceback" not in server.log.read_text()

@@ -245,7 +245,12 @@ def halted(study: Study, browser: Browser) -> list[TrialRecord]:
     wait_for(lambda: len(study.complete()) > 3, "four complete trials")
     records = study.halt()
     names = [f"trial-{record.number:04d}" for record in records if record.state == "complete"]
-    wait_for(lambda: (table := reloaded(browser)) and all(table.get(name, {}).get(ENDED) for name in names), "all rows")
+
+    def complete() -> bool:
+        table = reloaded(browser)
+        return len(table) == len(records) and all(table[name].get(ENDED) for name in names)
+
+    wait_for(complete, "all rows")
     return records
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,21 @@ TRAIN: dict[str, Any] = {
     "schedule": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8},
     "validation": {"examples": 1},
 }
+STUCK = 12.0  # longer than the trial's limit in the test of that
 LONG = {**TRAIN, "schedule": {**TRAIN["schedule"], "epochs": 100_000}}
+DRIVE = """
+import pathlib, sys, time
+import psutil
+from search.engines.local import LocalEngine
+engine = LocalEngine(workers=1, logs=pathlib.Path(sys.argv[1]))
+engine.start()
+(worker,) = psutil.Process().children()
+while len(worker.threads()) < 2:  # the second one watches over the driver
+    time.sleep(0.01)
+time.sleep(0.5)
+print(worker.pid, flush=True)
+time.sleep(600)
+"""
 SPACE = {"optimizer.generator_learning_rate": {"type": "float", "low": 1e-4, "high": 1e-3}}
 
 
@@ -63,7 +78,9 @@ def processes() -> dict[int, psutil.Process]:
     """This process's workers by number."""
     found = {}
     for process in psutil.Process().children():
-        command = process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
+        command = [] if process.status() == psutil.STATUS_ZOMBIE else ["just started"]
+        while command == ["just started"]:  # the kernel shows a new command line a moment later
+            command = process.cmdline() or command
         if "search.engines.worker" in command:
             found[int(command[-1])] = process
     return found
@@ -71,7 +88,7 @@ def processes() -> dict[int, psutil.Process]:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    engine = LocalEngine(workers=2, logs=tmp_path_factory.mktemp("logs"))
+    engine = LocalEngine(workers=2, logs=tmp_path_factory.mktemp("logs"), stuck_seconds=STUCK)
     engine.start()
     yield engine
     left = processes()
@@ -149,10 +166,60 @@ def test_a_killed_worker_is_reported_with_its_trial_and_replaced(engine: LocalEn
     hear(engine, lambda event: isinstance(event, TrialStarted))
     processes()[worker].kill()
     lost = next(e for e in hear(engine, lambda e: isinstance(e, WorkerLost)) if isinstance(e, WorkerLost))
-    assert (lost.worker, lost.number, lost.expected) == (worker, 8, False)
+    assert (lost.worker, lost.number) == (worker, 8)
     assert lost.reason == "its worker process was ended by SIGKILL"
     assert worker in processes()
     assert not engine.holds(worker, job(8, tmp_path).config.architecture())
+
+
+def test_a_worker_that_does_nothing_any_more_is_replaced_whether_it_had_a_trial_or_was_given_one(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    wait_until_idle(engine, 2)
+    busy, stopped = engine.idle()
+    engine.dispatch(busy, job(9, tmp_path, LONG))
+    hear(engine, lambda event: isinstance(event, TrialStarted))
+    pids = {number: process.pid for number, process in processes().items()}
+    processes()[stopped].suspend()
+    processes()[busy].suspend()
+    engine.dispatch(stopped, job(10, tmp_path))
+    heard: list[Event] = []
+    while len(lost := [event for event in heard if isinstance(event, WorkerLost)]) < 2:
+        heard += hear(engine, lambda event: isinstance(event, WorkerLost))
+    assert {event.number for event in lost} == {9, 10}
+    assert {event.reason for event in lost} == {"its worker process did nothing for 12 s (stuck_seconds) and was ended"}
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert set(processes()) == {busy, stopped}
+
+
+def test_a_worker_that_is_stopped_in_the_middle_of_a_message_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn = tmp_path / "python"
+    half = "import os, sys, time; os.write(int(sys.argv[3]), b'\\0\\0\\x10\\0half'); time.sleep(600)"  # of 4096 bytes
+    torn.write_text(f"#!{sys.executable}\n{half}\n")
+    torn.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(torn))
+    engine = LocalEngine(workers=1, logs=tmp_path / "logs")
+    engine.start()
+    try:
+        log = tmp_path / "logs" / "worker-0.log"
+        for _ in range(5):
+            assert engine.wait(0.1) == []
+        assert log.read_text() == ""
+    finally:
+        engine.close()
+
+
+def test_a_stopped_worker_ends_with_its_driver(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", DRIVE, str(tmp_path)]
+    with subprocess.Popen(line, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        worker = psutil.Process(int(driver.stdout.readline()))
+        worker.suspend()
+        driver.kill()
+    gone, _ = psutil.wait_procs([worker], timeout=60)
+    assert gone == [worker]
 
 
 def test_a_worker_past_its_limit_is_replaced_between_two_trials(tmp_path: Path) -> None:

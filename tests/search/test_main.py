@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from colorgan.record import TrialRecord, write_record
 from search.__main__ import app
+from search.ownership import owned
 from search.storage import StudyFolder
 from search.study import read_study
 
@@ -76,13 +77,14 @@ def test_photos_that_are_not_there_are_bad_input_and_do_not_bind_the_studys_name
 
 def test_a_storage_that_cannot_be_opened_is_named_without_its_password(study: Path) -> None:
     result = search("run", study, "--storage", "nosuch://me:s3cret@host.invalid/db")
-    assert result.exit_code == 1
-    assert "nosuch://host.invalid/db: the study's storage cannot be opened" in result.stderr
+    assert result.exit_code == 2
+    assert "the storage URL given begins with nosuch://, which is no database" in result.stderr
     assert "s3cret" not in result.output
+    assert not Path("results").exists()
 
 
 def test_a_study_that_another_process_runs_is_left_alone(study: Path) -> None:
-    with StudyFolder(Path("results/sky")).owned():
+    with owned(StudyFolder(Path("results/sky")).lock):
         result = search("run", study)
     assert result.exit_code == 1
     assert "is being run by process" in result.stderr

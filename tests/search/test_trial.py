@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from colorgan.config import TrainConfig, parse_config
@@ -112,7 +114,7 @@ def test_a_finished_trial_only_tells_its_history(
     assert end.how == "complete"
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_the_trial_starts_anew(
+def test_a_damaged_checkpoint_is_set_aside_and_the_trial_goes_on_from_the_one_before(
     runner: TrialRunner, undisturbed: list[dict[str, float]], tmp_path: Path
 ) -> None:
     checkpoint = tmp_path / "c.npz"
@@ -120,9 +122,9 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_trial_starts_anew(
     checkpoint.write_bytes(checkpoint.read_bytes()[:-2000])
     events = run(runner, Job(0, CONFIG, checkpoint))
     assert isinstance(events[0], TrialStarted)
-    assert "set aside as damaged-c.npz, started anew" in events[0].note
+    assert "set aside as damaged-c.npz; continued from the one before it" in events[0].note
     assert (tmp_path / "damaged-c.npz").exists()
-    assert metrics(events) == undisturbed
+    assert [result.metrics for result in events[0].history] + metrics(events) == undisturbed
 
 
 def test_a_checkpoint_of_another_configuration_is_not_continued(
@@ -166,3 +168,39 @@ def test_the_longest_unused_trainer_is_forgotten_first(
     last = run(runner, Job(1, other, tmp_path / "other.npz"))[-1]
     assert isinstance(last, TrialEnded)
     assert last.architectures == {other.architecture()}
+
+
+def test_a_machine_that_cannot_write_fails_no_trial_which_goes_on_once_it_can(
+    runner: TrialRunner, undisturbed: list[dict[str, float]], tmp_path: Path
+) -> None:
+    job, limits = Job(0, CONFIG, tmp_path / "c.npz"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    trial = runner.run(job, go_on)
+    before = []
+    while not metrics(before):
+        before.append(next(trial))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # as if the disk were full
+    try:
+        end = list(trial)[-1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert isinstance(end, TrialEnded)
+    assert end.how == "blocked"
+    assert end.reason.startswith(f"{job.checkpoint}: cannot be written: File too large; make room")
+    after = run(runner, job)
+    assert isinstance(after[0], TrialStarted)
+    assert [result.metrics for result in after[0].history] == undisturbed[:1]
+    assert metrics(after) == undisturbed[1:]
+
+
+def test_200_trials_leave_a_worker_no_larger_and_with_no_more_open_files(runner: TrialRunner, tmp_path: Path) -> None:
+    process = psutil.Process()
+    short = CONFIG.with_values({"schedule.epochs": 1, "schedule.steps_per_epoch": 1})
+    sizes: dict[int, tuple[int, int]] = {}
+    for number in range(1, 201):
+        job = Job(number, short.with_values({"seed": number}), tmp_path / "c.npz")
+        assert isinstance(run(runner, job)[-1], TrialEnded)
+        job.checkpoint.unlink()
+        if number in (50, 200):
+            sizes[number] = process.memory_info().rss, process.num_fds()
+    assert sizes[200][0] < 1.05 * sizes[50][0]
+    assert sizes[200][1] <= sizes[50][1]

@@ -10,9 +10,10 @@ import pytest
 from rich.console import Console
 
 from colorgan.record import EpochRecord, State, TrialRecord
+from search.outcome import summary_lines, summary_table
 from search.snapshot import Snapshot
 from search.study import StudySpec
-from search.view import TerminalView, View, summary_lines, summary_table
+from search.view import TerminalView, View
 
 RATE = "optimizer.generator_learning_rate"
 SPEC = StudySpec.model_validate({"name": "sky", "space": {RATE: {"type": "float", "low": 1e-4, "high": 1e-2}}})

@@ -1,0 +1,89 @@
+"""What lies in the folder of a run by hand from before: whose it is, what run it holds, and its record."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from colorgan.checkpoint import CheckpointError, previous_checkpoint, read_config
+from colorgan.config import ConfigError, TrainConfig
+from colorgan.disk import remove_drafts, set_aside
+from colorgan.errors import CannotRunError
+from colorgan.record import RecordError, TrialRecord, read_record
+
+CHECKPOINT, BEST, RECORD, CONFIG, EXAMPLES = (
+    "checkpoint.npz",
+    "best.npz",
+    "result.json",
+    "config.yaml",
+    "examples.png",
+)
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Makes the folder where there is none, and this process the only one that trains in it, until it ends.
+
+    What a process that was killed there had half written is removed.
+
+    Raises:
+        CannotRunError: Another process trains in it.
+        OSError: It cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)  # the folder is its own lock, so that no lock file is left behind
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotRunError(
+                f"{folder}: another process trains this run; wait for it, stop it, or give another --out"
+            ) from None
+        for name in (CHECKPOINT, BEST, RECORD, CONFIG, EXAMPLES):
+            remove_drafts(folder / name)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def check_same_run(folder: Path, config: TrainConfig) -> None:
+    """Checks that the run in the folder, if there is one, is the configuration's, and not trained for longer.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    earlier = _earlier_config(folder / CHECKPOINT)
+    if earlier is None:
+        return
+    if not earlier.continues_as(config):
+        raise ConfigError(
+            f"{folder}: holds a run of another configuration (its checkpoint's); give another --out, or remove the "
+            "folder"
+        )
+    with suppress(RecordError):
+        done = len(read_record(folder / RECORD).epochs)
+        if done > config.schedule.epochs:
+            raise ConfigError(f"{folder}: is trained for {done} epochs already; ask for as many at least")
+
+
+def read_earlier(folder: Path, say: Callable[[str], None]) -> TrialRecord | None:
+    """Returns the record of the run so far; a damaged one is set aside, as the checkpoint knows the epochs too."""
+    path = folder / RECORD
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_record(path)
+    except RecordError as error:
+        say(f"{error}; set aside as {set_aside(path).name} and made anew")
+        return None
+
+
+def _earlier_config(checkpoint: Path) -> TrainConfig | None:
+    """Returns the configuration as the run's checkpoints have it: config.yaml has no checksum."""
+    for path in (checkpoint, previous_checkpoint(checkpoint)):
+        with suppress(CheckpointError):
+            return read_config(path)
+    return None

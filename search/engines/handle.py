@@ -1,0 +1,149 @@
+"""One worker process as the local engine holds it: its pipe, what it is doing, and whether it still does anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from search.messages import Event, Job, TrialEnded, WorkerReady
+
+LEAST_LOAD = 0.01  # of a core; a process that waits for something that never comes takes less
+TAIL_BYTES = 600
+
+
+class WorkerHandle:
+    """A worker process.
+
+    What it says is read by a thread of its own: a worker that is stopped in the middle of a message keeps only that
+    thread waiting.
+
+    Attributes:
+        number: Its place in the pool.
+        started: Monotonic time of its start.
+        ready: Whether it has imported what it needs.
+        job: What it is doing.
+        trials: How many it has done.
+        architectures: Those whose trainers it keeps.
+        killed: Why it was killed, if it was.
+    """
+
+    def __init__(
+        self, number: int, log: Path, settings: Mapping[str, str], heard: Callable[[WorkerHandle, Event | None], None]
+    ) -> None:
+        """Starts the process.
+
+        Args:
+            number: Its place in the pool.
+            log: File that takes what it prints.
+            settings: Environment variables of its own.
+            heard: Called by the reading thread with each event, and with None when the process is gone.
+        """
+        self.number, self.started = number, time.monotonic()
+        self.ready, self.trials, self.killed = False, 0, ""
+        self.job: Job | None = None
+        self.architectures: frozenset[str] = frozenset()
+        self._log, self._heard = log, heard
+        self._alive_at, self._computed = self.started, 0.0
+        self._connection: Connection[Any, Event]
+        self._connection, theirs = Pipe()
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "search.engines.worker", str(theirs.fileno()), str(number)],
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # the terminal's Ctrl-C is for the driver, which tells the workers
+            )
+        theirs.close()
+        threading.Thread(target=self._listen, name=f"worker-{number}", daemon=True).start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a job."""
+        return self.ready and self.job is None
+
+    def tell(self, message: object) -> None:
+        """Sends it something; of one that is dead the reading thread says so."""
+        with suppress(BrokenPipeError, ConnectionResetError, OSError):
+            self._connection.send(message)
+
+    def begin(self, job: Job) -> None:
+        """Gives it a job."""
+        self.job, self._alive_at = job, time.monotonic()
+        self.tell(job)
+
+    def take(self, event: Event) -> None:
+        """Notes what it has said."""
+        self._alive_at = time.monotonic()
+        if isinstance(event, WorkerReady):
+            self.ready = True
+        elif isinstance(event, TrialEnded):
+            self.job, self.architectures = None, event.architectures
+            self.trials += 1
+
+    def stuck_seconds(self) -> float:
+        """Returns for how long it has neither said nor computed anything, though it had to."""
+        now, computed = time.monotonic(), self._cpu_seconds()
+        if self.idle or computed - self._computed > LEAST_LOAD * (now - self._alive_at):
+            self._alive_at, self._computed = now, computed
+        return now - self._alive_at
+
+    def kill(self, reason: str) -> None:
+        """Ends it at once, a stopped one too."""
+        self.killed = self.killed or reason
+        self._process.kill()
+
+    def memory_bytes(self) -> int:
+        """Returns its resident memory; 0 where it is gone."""
+        try:
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def gone(self) -> bool:
+        """Returns whether the process has ended."""
+        return self._process.poll() is not None
+
+    def end(self, seconds: float = 0.0) -> str:
+        """Waits for its end, kills it when that takes longer than `seconds`, and returns how it ended."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        if code >= 0:
+            return f"its worker process ended with exit code {code}"
+        return self.killed or f"its worker process was ended by {signal.Signals(-code).name}"
+
+    def last_words(self) -> str:
+        """Returns the last lines of its log on one line."""
+        with suppress(OSError):
+            return " ".join(self._log.read_bytes()[-TAIL_BYTES:].decode(errors="replace").split())
+        return ""
+
+    def _cpu_seconds(self) -> float:
+        try:
+            times = psutil.Process(self._process.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
+
+    def _listen(self) -> None:
+        with self._connection as connection, suppress(EOFError, OSError):  # it died, perhaps in mid-message
+            while True:
+                self._heard(self, connection.recv())
+        self._heard(self, None)

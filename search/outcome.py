@@ -1,0 +1,97 @@
+"""How a study went, for the terminal: the best trial beside the default and both baselines, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from colorgan.record import TrialRecord
+from search.ownership import Owner
+from search.snapshot import Baselines, best_record
+from search.space import Space
+from search.study import StudySpec
+from search.words import duration, number
+
+
+def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Baselines) -> Table:
+    """Returns the best trial beside the default configuration and both baselines: objective, metrics, parameters."""
+    best = best_record(records, spec.objective.direction)
+    default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
+    table = Table(title=f"{spec.name}: {spec.objective.metric}, {spec.objective.direction}", title_justify="left")
+    table.add_column("")
+    columns: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+    if best:
+        columns.append((f"best: trial {best.number}", {"objective": best.objective, **best.metrics}, best.params))
+    if default and default is not best:
+        columns.append(("default: trial 0", {"objective": default.objective, **default.metrics}, default.params))
+    for name, metrics in baselines.items():
+        columns.append((name, {"objective": metrics.get(spec.objective.metric), **metrics}, {}))
+    for name, _, _ in columns:
+        table.add_column(name, justify="right")
+    keys = ["objective", *(key for _, metrics, _ in columns[:1] for key in metrics if key.startswith("valid/"))]
+    for key in keys:
+        table.add_row(key, *(number(metrics.get(key)) for _, metrics, _ in columns), end_section=key == keys[-1])
+    space = Space(spec.space, spec.train)
+    for path in best.params if best else ():
+        table.add_row(space.label(path), *(number(params.get(path)) for _, _, params in columns))
+    return table
+
+
+def promotion_table(facts: Mapping[str, Any]) -> Table:
+    """Returns the candidates of a confirmation, and the baselines, by what `confirmation.json` holds."""
+    title = f"{facts['study']}: {facts['metric']} on photos and seeds that no trial saw, {facts['direction']}"
+    gained = f"better than default ({facts['level']:.0%})"
+    table = Table("", "searched", "confirmed", "seeds", gained, title=title, title_justify="left")
+    for found in facts["candidates"]:
+        gain = ""
+        if found["interval"]:
+            low, high = found["interval"]
+            gain = f"{found['difference']:+.3g} ({low:+.3g} to {high:+.3g})"
+        name = f"{found['name']} (promoted)" if found["name"] == facts["promoted"] else found["name"]
+        table.add_row(name, number(found["searched"]), number(found["mean"]), str(len(found["values"])), gain)
+    for name, metrics in facts["baselines"].items():
+        table.add_row(name, "", number(metrics.get(facts["metric"])), "", "")
+    return table
+
+
+def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any], owner: Owner | None = None) -> list[str]:
+    """Returns what a person wants to know beside the table: how the study went, where all is, what to type next.
+
+    Args:
+        spec: The study.
+        folder: Its files.
+        summary: What its `summary.json` holds.
+        owner: The driver that its lock names.
+    """
+    counts = summary.get("trials", {})
+    states = ", ".join(f"{counts[state]} {state}" for state in counts if state != "wanted" and counts[state])
+    lines = [f"{states or 'no trials yet'} of {counts.get('wanted', spec.search.trials)} wanted"]
+    if owner is not None:
+        lines.append(_running_line(owner))
+    elif summary.get("ending") not in (None, "finished"):
+        lines.append(f"not running (it ended by: {summary['ending']}); the same command goes on")
+    if summary.get("worker_seconds"):
+        lines.append(
+            f"{duration(summary['wall_seconds'])} on {summary['workers']} worker"
+            f"{'' if summary['workers'] == 1 else 's'}, "
+            f"{summary['busy_share']:.1%} of their time spent training and validating"
+        )
+    lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
+    if best := summary.get("best"):
+        lines.append(f"train the best on: python -m colorgan train {best['config']}")
+    lines.append(f"compare in TensorBoard: make tensorboard STUDY={folder}; as a report: make compare STUDY={folder}")
+    if summary.get("best"):
+        lines.append(f"confirm and promote the best: make promote STUDY={folder}")
+    return lines
+
+
+def _running_line(owner: Owner) -> str:
+    match owner.is_alive:
+        case True:
+            return f"it is being run by {owner}"
+        case False:
+            return f"its driver ({owner}) died; the same command goes on"
+    return f"it is being run by {owner}, if that machine is alive"

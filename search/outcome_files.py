@@ -1,0 +1,70 @@
+"""Writes a study's tables and its summary, while it runs now and then and whole at its end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import Any
+
+from colorgan.versions import versions
+from search.snapshot import Snapshot, best_record, count_states
+from search.storage import StudyFolder
+from search.study import StudySpec
+from search.table import epochs_table, trials_table, write_summary, write_table
+
+SEARCH_PACKAGES = ("optuna", "tensorboard", "pandas")
+TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
+
+
+class TableWriter:
+    """Writes trials.csv, epochs.csv and summary.json, while the study runs only now and then."""
+
+    def __init__(self, spec: StudySpec, folder: StudyFolder) -> None:
+        self._spec, self._folder = spec, folder
+        self._before = folder.read_summary()
+        self._written = 0.0
+
+    def write_sometimes(self, snapshot: Snapshot) -> None:
+        """Writes if the last time is a while ago."""
+        if time.monotonic() - self._written > TABLES_SECONDS:
+            self.write(snapshot, "running")
+
+    def write(self, snapshot: Snapshot, ending: str) -> None:
+        """Writes all three."""
+        write_table(trials_table(snapshot.records), self._folder.trials_table)
+        write_table(epochs_table(snapshot.records), self._folder.epochs_table)
+        write_summary(self._summary(snapshot, ending), self._folder.summary)
+        self._written = time.monotonic()
+
+    def _summary(self, snapshot: Snapshot, ending: str) -> dict[str, Any]:
+        best = best_record(snapshot.records, self._spec.objective.direction)
+        wall, worker = (snapshot.seconds + self._earlier("wall_seconds"), snapshot.worker_seconds)
+        busy = snapshot.busy_share * worker + self._earlier("busy_seconds")
+        worker += self._earlier("worker_seconds")
+        return {
+            "study": self._spec.name,
+            "ending": ending,
+            "objective": self._spec.objective.model_dump(mode="json"),
+            "trials": {"wanted": snapshot.trials, **count_states(snapshot.records)},
+            "best": best
+            and {
+                "number": best.number,
+                "objective": best.objective,
+                "params": best.params,
+                "metrics": best.metrics,
+                "config": str(self._folder.trial(best.number).config),
+            },
+            "baselines": snapshot.baselines,
+            "wall_seconds": wall,
+            "worker_seconds": worker,
+            "busy_seconds": busy,
+            "busy_share": busy / worker if worker else 0.0,
+            "workers": snapshot.workers,
+            "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+            "versions": versions(*SEARCH_PACKAGES),
+        }
+
+    def _earlier(self, key: str) -> float:
+        """Returns what earlier runs of the study have summed up."""
+        return float(self._before.get(key, 0.0))

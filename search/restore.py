@@ -1,0 +1,115 @@
+"""A study's Optuna trials beside the trials' records: whether they agree, and the former made anew from the latter.
+
+That is for a storage that was damaged, or lost, or is another than before.
+
+A record holds all that samplers and most pruners look at, so a study goes on as if its storage had been there. What
+Optuna's methods note for themselves is not in it: successive halving and hyperband lose their rungs, evolution its
+generations and covariance, and begin these anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import optuna
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+
+from colorgan.record import TrialRecord, after_last_epoch
+from search.space import Space
+from search.storage import StudyFolder
+
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+def restore(study: optuna.Study, space: Space, folder: StudyFolder, *, failed_value: float | None = None) -> str:
+    """Fills a study without trials from its folder, if that has any; returns a note for people, or nothing.
+
+    Trials keep their numbers. Those that were not finished, and those in between without a usable record, are RUNNING:
+    the driver takes them over.
+
+    Args:
+        study: As it was opened.
+        space: The study's.
+        folder: Its files.
+        failed_value: What failed trials count as, if they count.
+    """
+    records = folder.records()
+    if not records or study.get_trials(deepcopy=False):
+        return ""
+    if baselines := folder.read_summary().get("baselines"):
+        study.set_user_attr("baselines", baselines)
+    known = {record.number: record for record in records}
+    for number in range(records[-1].number + 1):
+        study.add_trial(
+            _trial(known[number], space, failed_value) if number in known else create_trial(state=TrialState.RUNNING)
+        )
+    return f"the storage knew no trial of this study: {len(records)} are taken from their records"
+
+
+def disagreement(study: optuna.Study, records: Sequence[TrialRecord], direction: str) -> str:
+    """Returns what contradicts the records in a study that has trials, or nothing.
+
+    A record is written just before Optuna is told, so it may be ahead by a step.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if study.direction.name.lower() != direction:
+        return f"its direction is {study.direction.name.lower()}, not {direction}"
+    for record in records if trials else ():
+        if record.number >= len(trials):
+            return f"it knows no trial {record.number}, which has a record"
+        trial = trials[record.number]
+        if trial.state.is_finished() and not _agree(trial, record):
+            return f"trial {record.number} contradicts its record"
+    return ""
+
+
+def _agree(trial: FrozenTrial, record: TrialRecord) -> bool:
+    """Returns whether a finished trial and a record say the same.
+
+    A failed trial may have been told as pruned, at a value that no epoch has (`objective.failed_value`).
+    """
+    if record.state == "failed" and trial.state == TrialState.PRUNED:
+        return trial.params.items() <= record.params.items() and (
+            _reports(record).items() <= trial.intermediate_values.items()
+        )
+    value = record.objective if trial.state == TrialState.COMPLETE else trial.value
+    return (
+        trial.state == STATES.get(record.state)
+        and trial.value == value
+        and trial.params.items() <= record.params.items()
+        and trial.intermediate_values == _reports(record)
+    )
+
+
+def _reports(record: TrialRecord) -> dict[int, float]:
+    return {epoch.epoch: epoch.objective for epoch in record.epochs if epoch.objective is not None}
+
+
+def _trial(record: TrialRecord, space: Space, failed_value: float | None) -> FrozenTrial:
+    """Returns a trial as Optuna would have it; RUNNING and without parameters where the record makes no sense."""
+    reports, state = _reports(record), STATES.get(record.state, TrialState.RUNNING)
+    if record.state == "failed" and failed_value is not None:
+        reports, state = reports | {after_last_epoch(record): failed_value}, TrialState.PRUNED
+    values = {TrialState.COMPLETE: record.objective, TrialState.PRUNED: reports[max(reports)] if reports else None}
+    fixed = FixedTrial(dict(record.params))
+    notes = {"metrics": record.metrics, **({"reason": record.reason} if record.reason else {})}
+    try:
+        space.suggest(cast(optuna.Trial, fixed))  # learns the distributions
+        trial = create_trial(
+            state=state,
+            value=values.get(state),
+            params=fixed.params,
+            distributions=fixed.distributions,
+            intermediate_values=reports,
+            user_attrs=notes if state.is_finished() else {},
+        )
+    except ValueError:
+        return create_trial(state=TrialState.RUNNING)
+    if record.started is not None:
+        trial.datetime_start = datetime.fromtimestamp(record.started)  # local time, as Optuna's
+        trial.datetime_complete = (
+            trial.datetime_start + timedelta(seconds=record.seconds) if state.is_finished() else None
+        )
+    return trial
