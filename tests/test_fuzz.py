@@ -83,7 +83,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "study.yaml"
 
 
-def study_or_error(file: Path, content: bytes) -> StudySpec | None:
+def assert_study_or_error(file: Path, content: bytes) -> StudySpec | None:
     """Reads a study; checks that it can be written and can begin, or that the error says something."""
     file.write_bytes(content)
     try:
@@ -126,7 +126,7 @@ def begin(spec: StudySpec) -> None:
 @example(b"")
 @example(b"\xff\xfe")
 def test_any_bytes_are_a_study_or_a_mistake(file: Path, content: bytes) -> None:
-    study_or_error(file, content)
+    assert_study_or_error(file, content)
 
 
 @st.composite
@@ -144,7 +144,7 @@ def changed_texts(draw: st.DrawFn) -> str:
 @given(changed_texts())
 @example(TEXT)
 def test_a_study_with_slips_of_the_pen_is_a_study_or_a_mistake(file: Path, text: str) -> None:
-    study_or_error(file, text.encode("utf-8", "surrogatepass"))
+    assert_study_or_error(file, text.encode("utf-8", "surrogatepass"))
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -176,7 +176,7 @@ def at(tree: Any, place: tuple[Any, ...]) -> Any:
 @given(changed_trees())
 @example(TREE)
 def test_a_study_with_other_values_is_a_study_or_a_mistake(file: Path, tree: Any) -> None:
-    study_or_error(file, write_yaml(tree).encode("utf-8", "surrogatepass"))
+    assert_study_or_error(file, write_yaml(tree).encode("utf-8", "surrogatepass"))
 
 
 @fuzz
@@ -260,7 +260,7 @@ def with_checksums(data: bytes) -> bytes:
     return bytes(mended)
 
 
-def photo_or_error(file: Path, data: bytes) -> None:
+def assert_photo_or_error(file: Path, data: bytes) -> None:
     with warnings.catch_warnings(action="ignore"):  # Pillow's, of broken metadata
         with suppress(PhotoError):
             crops = read_crops(data, CONFIG)
@@ -279,13 +279,13 @@ def photo_or_error(file: Path, data: bytes) -> None:
 @fuzz
 @given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x64\0\0\0WEBP"]), st.binary(max_size=200))
 def test_any_bytes_are_a_photo_or_an_error(file: Path, start: bytes, rest: bytes) -> None:
-    photo_or_error(file, start + rest)
+    assert_photo_or_error(file, start + rest)
 
 
 @fuzz
 @given(changed_photos())
 def test_a_damaged_photo_is_a_photo_or_an_error(file: Path, data: bytes) -> None:
-    photo_or_error(file, data)
+    assert_photo_or_error(file, data)
 
 
 @pytest.mark.parametrize("data", FILES)

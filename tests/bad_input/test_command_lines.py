@@ -124,7 +124,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo("pipe")
 
 
-def refused(app: object, arguments: str, words: str) -> Result:
+def assert_refused(app: object, arguments: str, words: str) -> Result:
     """Checks that a command line is refused as it should be."""
     before = sorted(Path().rglob("*"))
     result = CliRunner().invoke(app, arguments.split("|"))
@@ -143,12 +143,12 @@ def shortened(value: object) -> str:
 
 @pytest.mark.parametrize(("arguments", "words"), SEARCH.items(), ids=shortened)
 def test_a_broken_command_line_of_the_search_begins_nothing(arguments: str, words: str) -> None:
-    refused(search, arguments, words)
+    assert_refused(search, arguments, words)
 
 
 @pytest.mark.parametrize(("arguments", "words"), CORE.items(), ids=shortened)
 def test_a_broken_command_line_of_the_core_begins_nothing(arguments: str, words: str) -> None:
-    refused(core, arguments, words)
+    assert_refused(core, arguments, words)
 
 
 @pytest.mark.parametrize("results", ["sky.yaml", "pipe", LONG, "/dev/null"], ids=shortened)

@@ -122,7 +122,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("photos")
 
 
-def train(*words: str, data: str = "photos") -> Result:
+def assert_train_refuses(*words: str, data: str = "photos") -> Result:
     """Checks that training refuses a folder of photos as it should."""
     before = sorted(path for path in Path().iterdir() if path.name != "results")
     result = CliRunner().invoke(app, ["train", "config.yaml", "--data", data, "--out", "results"])
@@ -138,7 +138,9 @@ def train(*words: str, data: str = "photos") -> Result:
 @pytest.mark.parametrize(("name", "data", "reason"), [(a, b, c) for a, (b, c) in FILES.items()], ids=FILES.keys())
 def test_a_broken_photo_is_named_with_its_reason(photos: Path, name: str, data: bytes, reason: str) -> None:
     (photos / name).write_bytes(data)
-    message = train("too few photos: 1 files, 1 skipped", "Add JPEG, PNG or WebP files", f"\n  {name}: ").stderr
+    message = assert_train_refuses(
+        "too few photos: 1 files, 1 skipped", "Add JPEG, PNG or WebP files", f"\n  {name}: "
+    ).stderr
     assert reason in message.rpartition(f"\n  {name}: ")[2], message
 
 
@@ -224,7 +226,7 @@ def test_a_folder_without_usable_photos_is_refused_at_once(
     if "unreadable" in request.node.name and os.geteuid() == 0:
         pytest.skip("root may read everything")
     make(photos)
-    train("photos: too few photos: ", words)
+    assert_train_refuses("photos: too few photos: ", words)
 
 
 SPLITS = {
@@ -268,4 +270,4 @@ def test_a_broken_split_is_refused(photos: Path, content: bytes, words: str) -> 
 def test_what_is_no_folder_of_photos_is_refused(photos: Path, data: str, words: str) -> None:
     os.mkfifo("pipe")
     Path("loop").symlink_to("loop")
-    train(words, data=data)
+    assert_train_refuses(words, data=data)

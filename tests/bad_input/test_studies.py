@@ -281,7 +281,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("study.yaml")
 
 
-def refused(*words: str, command: str = "run", there: int = 1) -> str:
+def assert_refused(*words: str, command: str = "run", there: int = 1) -> str:
     """Checks that a study is refused as it should be, and returns the message."""
     result = CliRunner().invoke(app, [command, "study.yaml"])
     assert isinstance(result.exception, SystemExit), result.exception
@@ -298,7 +298,7 @@ def refused(*words: str, command: str = "run", there: int = 1) -> str:
 def test_a_name_that_is_no_folder_below_the_results_is_refused(file: Path, name: str) -> None:
     escaped = "".join(char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}" for char in name)
     file.write_text(study(name=f'name: "{escaped}"'), encoding="utf-8")
-    refused("study.yaml:1: name: ")
+    assert_refused("study.yaml:1: name: ")
 
 
 @pytest.mark.parametrize(("content", "where", "words"), [(a, b, c) for a, b, *c in BROKEN.values()], ids=BROKEN.keys())
@@ -306,14 +306,14 @@ def test_a_broken_study_file_is_refused_where_it_is_broken(
     file: Path, content: str | bytes, where: str, words: list[str]
 ) -> None:
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    message = refused(*words)
+    message = assert_refused(*words)
     assert f"study.yaml{where}" in message, message
 
 
 @pytest.mark.parametrize("command", ["check", "status", "tensorboard", "promote", "compare", "dashboard"])
 def test_every_command_refuses_a_broken_study_alike(file: Path, command: str) -> None:
     file.write_text(study(name="name: ../sky"))
-    refused("study.yaml:1: name: must be a file name", command=command)
+    assert_refused("study.yaml:1: name: must be a file name", command=command)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_what_is_no_readable_file_is_refused_at_once(file: Path, kind: str, word
         pytest.skip("root may read everything")
     if kind in make:
         make[kind]()
-    refused(words, there=int(kind in make))
+    assert_refused(words, there=int(kind in make))
 
 
 def test_a_study_of_many_choices_is_read_in_time(file: Path) -> None:

@@ -290,7 +290,7 @@ def test_the_status_filter_parts_living_from_finished_trials(browser: Browser, h
     browser.click("paper-checkbox", "Unknown")
     wait_for(lambda: list(rows(browser)) == trials["complete"], "the finished trials alone")
     browser.click("paper-checkbox", "Unknown")
-    wait_for(lambda: len(rows(browser)) == len(halted), "all trials again")
+    assert wait_for(lambda: len(rows(browser)) == len(halted), "all trials again")
 
 
 def test_a_trials_curves_are_one_click_away(browser: Browser, halted: list[TrialRecord]) -> None:

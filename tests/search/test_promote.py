@@ -36,7 +36,7 @@ TREE: dict[str, Any] = {
     # the default's colours are absurd, so that what a confirmation must find is certain
     "space": {RATE: {"type": "categorical", "choices": [1.0, 1e-3, 0.9]}},
     "objective": {"metric": "valid/l1"},
-    "search": {"trials": 9, "sampler": {"name": "brute_force"}, "workers": 2},
+    "search": {"trials": 9, "sampler": {"name": "brute_force"}, "workers": 1},
 }
 
 

@@ -272,7 +272,7 @@ def test_tensorboard_shows_example_images_of_every_trial_that_did_an_epoch(folde
         found = ask(f"{dashboard}data/plugin/images/tags")
         return {name for name, tags in found.items() if "examples" in tags}
 
-    wait_for(lambda: with_images() >= names, "the images of all trials")  # it reads them after it lists the runs
+    assert wait_for(lambda: with_images() >= names, "the images of all trials")  # it reads them after it lists the runs
 
 
 def test_the_best_trial_trained_by_hand_gives_the_very_same_numbers(
@@ -339,9 +339,7 @@ def battered(start: Callable[..., Command], tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("battered")
     study = home / "study.yaml"
     study.write_text(LONG)
-    calm = home / "calm.yaml"
-    calm.write_text(LONG.replace("workers: 1", "workers: 1, trials_per_worker: 1"))  # so no trial of it is warm
-    twin = start(calm, home / "twin")
+    twin = start(study, home / "twin")
     folder = StudyFolder(home / "results" / "long")
 
     def record(number: int) -> TrialRecord | None:

@@ -384,4 +384,4 @@ def test_reading_knows_neither_a_trainer_nor_a_dashboard_and_importing_it_not_ev
         "search.study.read_study('studies/quickstart.yaml'); "
         "assert not {'tensorflow', 'keras', 'tensorboard', 'torch'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
