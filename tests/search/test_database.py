@@ -161,22 +161,24 @@ def test_a_full_disk_ends_the_study_and_leaves_what_was_written(tmp_path: Path) 
     assert len(opened(folder).user_attrs) == int(written)
 
 
-def test_a_file_that_may_not_be_written_is_named(tmp_path: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="colorgan-") as path, somebody_else(Path(path)):
+def test_a_file_that_may_not_be_written_is_named() -> None:
+    with tempfile.TemporaryDirectory(prefix="colorgan-") as path:
         folder = StudyFolder(Path(path) / "study")
-        opened(folder)
+        opened(folder)  # also imports what the nobody of the next lines may not read
         folder.database.chmod(0o400)
-        with pytest.raises(StorageError, match=r"study\.db: may not be written; make it and its folder writable"):
+        complaint = r"study\.db: may not be written; make it and its folder writable"
+        with owned_by_nobody(folder.path), pytest.raises(StorageError, match=complaint):
             opened(folder)
 
 
 @contextmanager
-def somebody_else(folder: Path) -> Iterator[None]:
-    """Makes root, who may write everything, a nobody who owns the folder."""
+def owned_by_nobody(folder: Path) -> Iterator[None]:
+    """Makes root, who may write everything, a nobody who owns the folder and its files."""
     if os.geteuid() != 0:
         yield
         return
-    folder.chmod(0o777)
+    for path in (folder.parent, folder, *folder.iterdir()):
+        os.chown(path, 65534, -1)
     os.seteuid(65534)
     try:
         yield
