@@ -17,6 +17,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage, _CachedStorage
 from sqlalchemy.exc import DBAPIError
 
+from colorgan.disk import set_aside
 from search.address import Address, DamagedStorageError, file_address, url_address
 from search.outage import Patience, PatientStorage
 from search.restore import disagreement
@@ -76,7 +77,7 @@ def open_study(
         if difference := disagreement(study, folder.records(), direction):
             raise DamagedStorageError(f"{folder.database}: the study's storage is damaged ({difference})")
     except DamagedStorageError as error:
-        aside = _set_aside(folder.database)
+        aside = set_aside(folder.database)
         patience.say(f"{error}; kept as {aside.name}, and made anew from the trials' records")
         return opened()
     return study
@@ -121,7 +122,9 @@ def _check_file(path: Path, address: Address) -> None:
         raise StorageError(f"{path}: is no file; move it away")
     try:
         with closing(sqlite3.connect(path, timeout=0)) as connection:
-            connection.execute("BEGIN IMMEDIATE")  # it can be written, and nobody else writes
+            connection.execute("BEGIN IMMEDIATE")  # nobody else writes
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {version}")  # it can be written, and a journal beside it
             problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             connection.rollback()
@@ -133,15 +136,6 @@ def _check_file(path: Path, address: Address) -> None:
         raise DamagedStorageError(f"{path}: the study's storage is damaged ({' '.join(problem.split())})")
     if tables and not tables & _OPTUNAS:
         raise StorageError(f"{path}: is a SQLite file, but holds no Optuna study; move it away")
-
-
-def _set_aside(database: Path) -> Path:
-    """Moves a SQLite file to a new name beside it, and returns that; SQLite has done away with its journal."""
-    number = 1
-    while (aside := database.with_name(f"{database.name}.damaged-{number}")).exists():
-        number += 1
-    database.replace(aside)
-    return aside
 
 
 def _connect(address: Address) -> RDBStorage:

@@ -64,7 +64,7 @@ def _process_gone(number: str) -> bool:
 
 def damage(case: Case) -> Finding:
     """Have files been found damaged and set aside?"""
-    found = [path for folder in case.folders() for path in folder.path.rglob("*damaged-*")]
+    found = [path for folder in case.folders() for path in folder.path.rglob("damaged-*")]
     if found:
         named = ", ".join(map(str, found[:NAMED]))
         return warning(

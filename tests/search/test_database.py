@@ -65,9 +65,9 @@ def test_a_truncated_file_is_kept_aside_and_a_new_one_made(tmp_path: Path, kept:
     torn = whole[: int(kept * len(whole)) if isinstance(kept, float) else kept]
     folder.database.write_bytes(torn)
     assert opened(folder, said).trials == []
-    assert (tmp_path / "study.db.damaged-1").read_bytes() == torn
+    assert (tmp_path / "damaged-study.db").read_bytes() == torn
     assert "study.db: the study's storage is damaged" in said[0]
-    assert "kept as study.db.damaged-1" in said[0]
+    assert "kept as damaged-study.db" in said[0]
 
 
 def test_a_file_with_flipped_bits_never_ends_in_a_traceback(tmp_path: Path) -> None:
@@ -92,10 +92,10 @@ def test_a_file_with_flipped_bits_never_ends_in_a_traceback(tmp_path: Path) -> N
 def test_an_earlier_file_kept_aside_stays(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_bytes(b"no database" * 100)
     (tmp_path / "study.db-journal").write_bytes(b"no journal")
-    (tmp_path / "study.db.damaged-1").write_bytes(b"an earlier one")
+    (tmp_path / "damaged-study.db").write_bytes(b"an earlier one")
     opened(StudyFolder(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {"study.db", "study.db.damaged-1", "study.db.damaged-2"}
-    assert (tmp_path / "study.db.damaged-1").read_bytes() == b"an earlier one"
+    assert {path.name for path in tmp_path.iterdir()} == {"study.db", "damaged-study.db", "damaged-2-study.db"}
+    assert (tmp_path / "damaged-study.db").read_bytes() == b"an earlier one"
 
 
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:

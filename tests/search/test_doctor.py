@@ -309,7 +309,8 @@ def test_files_that_were_set_aside_as_damaged_are_told(folder: StudyFolder) -> N
     assert traces.damage(examined).level == "ok"
     (folder.path / "study.db").write_text("torn")
     set_aside(folder.path / "study.db")
-    (folder.path / "study.db.damaged-1").write_text("torn")
+    (folder.path / "trials").mkdir()
+    (folder.path / "trials" / "damaged-checkpoint.npz").write_text("torn")
     found = traces.damage(examined)
     assert (found.level, "2 files found damaged" in found.found) == ("warning", True), found
 

@@ -147,7 +147,7 @@ def test_a_storage_that_contradicts_the_records_is_kept_aside(tmp_path: Path, ch
     assert "study.db: the study's storage is damaged (" in said[0]
     restore(study, SPACE, folder)
     assert [said_of(trial) for trial in study.trials] == before
-    assert (tmp_path / "study.db.damaged-1").exists()
+    assert (tmp_path / "damaged-study.db").exists()
 
 
 def test_a_record_ahead_of_the_storage_is_no_contradiction(tmp_path: Path) -> None:
