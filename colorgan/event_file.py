@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from google_crc32c import value as crc32c
 from PIL import Image
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.text import metadata as text_metadata
-from tensorboard.summary.writer.record_writer import RecordWriter
 
-from colorgan.disk import append
+from colorgan.disk import append, set_aside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,13 +125,63 @@ def text(tag: str, markdown: str) -> Any:
     return _tensor(tag, kind, summary_pb2.DATA_CLASS_TENSOR, [markdown.encode()], [])
 
 
+def whole(path: Path) -> bool:
+    """Returns whether an event file consists of records that are as they were written, by their checksums.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    data, place = path.read_bytes(), 0
+    while place < len(data):
+        head, body = data[place : place + 8], place + 12
+        if len(head) < 8 or data[place + 8 : body] != _checksum(head):
+            return False
+        end = body + int.from_bytes(head, "little")
+        if data[end : end + 4] != _checksum(data[body:end]):
+            return False
+        place = end + 4
+    return True
+
+
+def set_aside_damaged(run_dir: Path, home: Path) -> Path | None:
+    """Moves all event files of a run, if one of them is damaged or torn, to a folder that TensorBoard does not read.
+
+    It would read no further than to the damage.
+
+    Args:
+        run_dir: The run's directory; it need not exist.
+        home: The folder, on the same file system.
+
+    Returns:
+        The damaged file as it was called.
+
+    Raises:
+        OSError: A file cannot be read or moved.
+    """
+    files = sorted(run_dir.glob(FILE_PATTERN))
+    damaged = next((file for file in files if not whole(file)), None)
+    for file in files if damaged else ():
+        set_aside(file.replace(home / file.name))
+    return damaged
+
+
 def _records(events: Iterable[Any]) -> bytes:
-    """Returns events as an event file's records."""
-    buffer = io.BytesIO()
-    records = RecordWriter(buffer)
+    """Returns events as an event file's records.
+
+    Source: TFRecord, https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+    """
+    records = []
     for event in events:
-        records.write(event.SerializeToString())
-    return buffer.getvalue()
+        body: bytes = event.SerializeToString()
+        head = len(body).to_bytes(8, "little")
+        records += [head, _checksum(head), body, _checksum(body)]
+    return b"".join(records)
+
+
+def _checksum(data: bytes) -> bytes:
+    """Returns TFRecord's masked CRC-32C."""
+    crc: int = crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def _tensor(tag: str, kind: Any, data_class: int, content: Sequence[bytes], shape: Sequence[int]) -> Any:

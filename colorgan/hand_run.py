@@ -23,13 +23,22 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.disk import copy_whole
 from colorgan.epoch import METRICS, EpochResult
-from colorgan.event_file import EventLog
 from colorgan.links import refuse_links_out
 from colorgan.native_stderr import native_stderr_in
 from colorgan.photos import open_photos
 from colorgan.plain_console import PlainConsole
 from colorgan.record import EpochRecord, TrialRecord, write_record, write_whole
-from colorgan.run_folder import BEST, CHECKPOINT, CONFIG, EXAMPLES, RECORD, check_same_run, owned, read_earlier
+from colorgan.run_folder import (
+    BEST,
+    CHECKPOINT,
+    CONFIG,
+    EXAMPLES,
+    RECORD,
+    check_same_run,
+    open_events,
+    owned,
+    read_earlier,
+)
 from colorgan.run_log import RunLog, duration, epoch_line
 from colorgan.sheets import write_sheet
 
@@ -117,7 +126,7 @@ class _Keeper:
     def __init__(self, run: HandRun, trainer: Trainer, log: RunLog, baselines: dict[str, dict[str, float]]) -> None:
         self._run, self._trainer, self._log = run, trainer, log
         self._checkpoint, self._best_file = run.folder / CHECKPOINT, run.folder / BEST
-        self._events = EventLog(run.folder / "tensorboard")
+        self._events = open_events(run.folder, trainer.history, log.say)
         self._best: tuple[float, int] | None = None  # value and epoch
         self._stop_wanted = False
         for result in trainer.history:

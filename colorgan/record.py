@@ -2,14 +2,15 @@
 
 A run by hand is a trial without a study, so it keeps the same. Records hold what Optuna's storage has no place for
 (all metrics of all epochs, seconds, worker, retries), so that tables, status and a resumed driver need nothing else.
-They are sealed with a checksum, so that a digit that the disk has changed is not taken for a result.
+They are sealed with a checksum, so that a digit that the disk has changed is not taken for a result. A finished run's
+record, which nothing can write anew, has a copy beside it.
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -20,6 +21,7 @@ from colorgan.seal import SealError, sealed, unsealed
 
 Outcome = Literal["complete", "pruned", "failed"]
 State = Literal["waiting", "running"] | Outcome
+FINISHED: tuple[Outcome, ...] = get_args(Outcome)
 Value = bool | int | float | str | None
 
 
@@ -102,12 +104,20 @@ def after_last_epoch(record: TrialRecord) -> int:
 
 
 def write_record(path: Path, record: TrialRecord) -> None:
-    """Writes a record in place of an older one, atomically.
+    """Writes a record in place of an older one, atomically, and a finished run's a second time.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; the older record is untouched.
     """
-    write_whole(path, sealed(record.model_dump_json(indent=1)))
+    text = sealed(record.model_dump_json(indent=1))
+    write_whole(path, text)
+    if record.state in FINISHED:
+        write_whole(record_copy(path), text)
+
+
+def record_copy(path: Path) -> Path:
+    """Returns where a finished run's record is kept a second time."""
+    return path.with_name(f"copy-of-{path.name}")
 
 
 def write_whole(path: Path, text: str) -> None:

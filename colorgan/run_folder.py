@@ -1,17 +1,19 @@
-"""What lies in the folder of a run by hand from before: whose it is, what run it holds, and its record."""
+"""What lies in the folder of a run by hand from before: whose it is, what run it holds, its record and event files."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from colorgan.checkpoint import CheckpointError, previous_checkpoint, read_config
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.disk import remove_drafts, set_aside
+from colorgan.epoch import EpochResult
 from colorgan.errors import CannotRunError
+from colorgan.event_file import EventLog, set_aside_damaged
 from colorgan.record import RecordError, TrialRecord, read_record
 
 CHECKPOINT, BEST, RECORD, CONFIG, EXAMPLES = (
@@ -79,6 +81,18 @@ def read_earlier(folder: Path, say: Callable[[str], None]) -> TrialRecord | None
     except RecordError as error:
         say(f"{error}; set aside as {set_aside(path).name} and made anew")
         return None
+
+
+def open_events(folder: Path, history: Iterable[EpochResult], say: Callable[[str], None]) -> EventLog:
+    """Returns the run's TensorBoard log; damaged files are set aside, and what the history knows is written anew."""
+    logs = folder / "tensorboard"
+    damaged = set_aside_damaged(logs, folder)
+    log = EventLog(logs)
+    if damaged:
+        for result in history:
+            log.scalars(result.step, result.metrics)
+        say(f"{damaged}: damaged; the run's event files are set aside in {folder} and made anew, without their images")
+    return log
 
 
 def _earlier_config(checkpoint: Path) -> TrainConfig | None:

@@ -10,26 +10,25 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
 
 import optuna
 
-from colorgan.checkpoint import remove_checkpoints, remove_previous
+from colorgan.checkpoint import remove_previous
 from colorgan.config import ConfigError
 from colorgan.epoch import EpochResult
 from colorgan.record import Outcome, TrialRecord
 from search.engines import Engine
+from search.kept_checkpoints import thin_out
 from search.live_trial import LiveTrial, open_live_trial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
-from search.snapshot import FINISHED, Baselines, Snapshot, ranked
+from search.snapshot import Baselines, Snapshot
 from search.source import TrialSource
 from search.space import Space
+from search.stopping import Ending, Stopping
 from search.storage import StudyFolder
 from search.study import StudySpec
 
 POLL_SECONDS = 0.2
-STOP_SECONDS = 30.0  # for running trials to save their checkpoints after a stop
-Ending = Literal["finished", "interrupted", "time limit", "too many failures", "cannot write"]
 
 
 class Driver:
@@ -66,9 +65,7 @@ class Driver:
         self._started = time.monotonic()
         self._trained_before = sum(record.training_seconds for record in self._records.values())
         self._failures_in_a_row, self._finished_here = 0, 0
-        self._stops_wanted, self._stops_done = 0, 0
-        self._ending: Ending = "finished"
-        self._stop_deadline: float | None = None
+        self._stopping = Stopping()
         self.baselines: Baselines = study.user_attrs.get("baselines", {})
 
     def run(self) -> Ending:
@@ -76,7 +73,7 @@ class Driver:
         self._take_over()
         while True:
             self._check_limits()
-            if not self._stopping:
+            if not self._stopping.begun:
                 self._hand_out()
             if self._over():
                 break
@@ -86,14 +83,14 @@ class Driver:
         for live in [*self._running.values(), *self._waiting]:
             live.leave("left for the next run of the study")
             self._keep(live)
-        return self._ending
+        return self._stopping.ending
 
     def stop(self) -> None:
         """Lets the study hand out no more and its running trials save; called again it does not wait for them.
 
         It is only noted here, so a signal's handler may call it at any moment.
         """
-        self._stops_wanted += 1
+        self._stopping.wish()
 
     def snapshot(self) -> Snapshot:
         """Returns the study as it stands."""
@@ -112,23 +109,14 @@ class Driver:
             finished_here=self._finished_here,
         )
 
-    @property
-    def _stopping(self) -> bool:
-        return self._stop_deadline is not None
-
     def _stop(self, ending: Ending) -> None:
-        if self._stopping:
-            self._stop_deadline = time.monotonic()
-            return
-        self._ending, self._stop_deadline = ending, time.monotonic() + STOP_SECONDS
-        for number in self._running:
-            self._engine.stop(number, save=True)
+        if self._stopping.begin(ending):
+            for number in self._running:
+                self._engine.stop(number, save=True)
 
     def _over(self) -> bool:
         """Returns whether there is nothing to wait for any more."""
-        if self._stop_deadline is not None and time.monotonic() >= self._stop_deadline:
-            return True
-        return not self._running and (self._stopping or not self._more())
+        return self._stopping.over or (not self._running and (self._stopping.begun or not self._more()))
 
     def _live(self) -> list[LiveTrial]:
         return [*self._running.values(), *self._waiting]
@@ -154,7 +142,7 @@ class Driver:
                     self._say(needless)
                 case trial:
                     self._queue(trial)
-            if self._stopping:
+            if self._stopping.begun:
                 return
         for worker in sorted(idle, key=lambda worker: not self._held(worker)):
             if not self._waiting:
@@ -241,7 +229,7 @@ class Driver:
 
     def _block(self, reason: str) -> None:
         """Stops the study because this machine cannot write: no fault of any trial."""
-        if not self._stopping:
+        if not self._stopping.begun:
             self._say(f"stopping: {reason}")
             self._stop("cannot write")
 
@@ -266,34 +254,23 @@ class Driver:
         self._finished_here += 1
         self._keep(live)
         remove_previous(live.files.checkpoint)
-        self._thin_out_checkpoints()
+        search, direction = self._spec.search, self._spec.objective.direction
+        thin_out(self._folder, self._records.values(), direction, keep=search.keep_checkpoints)
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
         failed = live.record.state == "failed"
         self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
-        if self._failures_in_a_row >= self._spec.search.max_consecutive_failures and not self._stopping:
+        if self._failures_in_a_row >= search.max_consecutive_failures and not self._stopping.begun:
             self._say(f"stopping: {self._failures_in_a_row} trials failed in a row; the last: {live.record.reason}")
             self._stop("too many failures")
 
     def _keep(self, live: LiveTrial) -> None:
         self._records[live.number] = live.record
 
-    def _thin_out_checkpoints(self) -> None:
-        """Removes the checkpoints of finished trials that are not among the best that the study keeps."""
-        keep = self._spec.search.keep_checkpoints
-        if keep == "all":
-            return
-        best = ranked(self._records.values(), self._spec.objective.direction)[:keep]
-        kept = {record.number for record in best}
-        for record in self._records.values():
-            if record.state in FINISHED and record.number not in kept:
-                remove_checkpoints(self._folder.trial(record.number).checkpoint)
-
     def _check_limits(self) -> None:
         """Ends what has run for too long, and all when `stop` was called."""
-        while self._stops_done < self._stops_wanted:
-            self._stops_done += 1
-            if not self._stopping:
+        while self._stopping.wished():
+            if not self._stopping.begun:
                 self._say("stopping: running trials are saved first; Ctrl-C again does not wait for them")
             self._stop("interrupted")
         limits = self._spec.search
@@ -303,6 +280,6 @@ class Driver:
                 live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
                 self._engine.kill(live.number)
         limit = limits.study_timeout_seconds
-        if limit and not self._stopping and time.monotonic() - self._started > limit:
+        if limit and not self._stopping.begun and time.monotonic() - self._started > limit:
             self._say(f"stopping: study_timeout_seconds {limit:g} is over")
             self._stop("time limit")

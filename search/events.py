@@ -33,7 +33,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2, summary_v2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 
 from colorgan.errors import CannotRunError
-from colorgan.event_file import EventLog, create_file, scalar, text
+from colorgan.event_file import EventLog, create_file, scalar, text, whole
 from colorgan.record import Outcome
 from search.loopback import HOST, for_this_machine
 from search.words import short_path
@@ -95,7 +95,7 @@ def write_experiment(
         hparams_metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=experiment)
     )
     path = logdir / "events.out.tfevents.experiment"
-    if path.is_file() and summary.SerializeToString() in path.read_bytes():
+    if path.is_file() and whole(path) and summary.SerializeToString() in path.read_bytes():
         return
     logdir.mkdir(parents=True, exist_ok=True)
     create_file(path, [event_pb2.Event(wall_time=time.time(), summary=summary)])

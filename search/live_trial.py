@@ -99,8 +99,7 @@ class LiveTrial:
         if any(epoch.epoch == result.epoch for epoch in self.record.epochs):
             return
         epoch = EpochRecord.of(result, self._smoothed(result.metrics))
-        objective = {} if epoch.objective is None else {OBJECTIVE_TAG: epoch.objective}
-        self.session.scalars(result.step, {**epoch.metrics, **objective})
+        self.session.scalars(result.step, epoch_scalars(epoch))
         if result.examples is not None:
             self.session.images(result.step, "examples", result.examples)
             write_sheet(self.files.examples, result.examples)
@@ -195,12 +194,29 @@ def open_live_trial(
         shown: Its parameters as the dashboard shows them.
         objective: The study's.
     """
-    files, name = folder.trial(trial.number), f"trial-{trial.number:04d}"
+    files = folder.trial(trial.number)
     with suppress(RecordError):
         left = read_record(files.record)
         if (left.params, left.seed) == (record.params, record.seed):
             record = left
-    session = Session(folder.tensorboard / name, hparams=shown, group=record.group or name)
+    session = open_session(folder, record, shown)
     live = LiveTrial(trial, config, record, files, session, objective)
     live.prepare()
     return live
+
+
+def open_session(folder: StudyFolder, record: TrialRecord, shown: Mapping[str, bool | int | float | str]) -> Session:
+    """Returns a trial's session in TensorBoard.
+
+    Args:
+        folder: The study's files.
+        record: The trial's.
+        shown: Its parameters as the dashboard shows them.
+    """
+    run = folder.session(record.number)
+    return Session(run, hparams=shown, group=record.group or run.name, start_seconds=record.started)
+
+
+def epoch_scalars(epoch: EpochRecord) -> dict[str, float]:
+    """Returns what TensorBoard shows of an epoch."""
+    return epoch.metrics if epoch.objective is None else {**epoch.metrics, OBJECTIVE_TAG: epoch.objective}

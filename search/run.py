@@ -19,9 +19,10 @@ from colorgan.photos import Photos, open_photos
 from colorgan.record import TrialRecord, write_whole
 from search.address import url_address
 from search.database import open_study
-from search.driver import Driver, Ending
+from search.driver import Driver
 from search.engines.local import LocalEngine
 from search.events import OBJECTIVE_TAG, MetricColumn, write_experiment
+from search.mend import mend_events, mend_records
 from search.methods import make_pruner, make_sampler
 from search.outage import Patience
 from search.outcome_files import TableWriter
@@ -30,6 +31,7 @@ from search.restore import restore
 from search.snapshot import Snapshot, best_record
 from search.source import Plan, TrialSource
 from search.space import Space
+from search.stopping import Ending
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
 from search.table import epochs_table, trials_table
@@ -172,6 +174,7 @@ def _drive(
 ) -> None:
     photos, space = open_photos(spec.train.data, progress=view.packing, whole=True), Space(spec.space, spec.train)
     sampler, pruner = make_sampler(spec, space), make_pruner(spec)
+    mend_records(folder, view.say)
     patience, direction = Patience(view.say), spec.objective.direction
     study = open_study(
         folder, name=spec.name, direction=direction, url=storage, sampler=sampler, pruner=pruner, patience=patience
@@ -180,6 +183,7 @@ def _drive(
     if plan is None and (note := restore(study, space, folder, failed_value=counts_as)):
         view.say(note)  # a plan is told anew, and finds its records
     write_whole(folder.study, spec.to_yaml())  # not before: a study that could not begin may be mended
+    mend_events(folder, space, view.say)
     write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec), description=spec.name)
     view.start(spec, folder.path, _describe(photos))
     if photos.note:

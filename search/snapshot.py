@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from colorgan.record import TrialRecord
+from colorgan.record import FINISHED, TrialRecord
 
 Baselines = dict[str, dict[str, float]]
-FINISHED = ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Where a study's files lie. Its Optuna storage is opened by `database.py`, its lock held by `ownership.py`.
 
 results/<study>/study.yaml  study.db  summary.json  trials.csv  epochs.csv  tensorboard/  workers/
-results/<study>/trials/0007/config.yaml  result.json  checkpoint.npz  examples.png  log.txt
+results/<study>/trials/0007/config.yaml  result.json  copy-of-result.json  checkpoint.npz  examples.png  log.txt
 results/<study>/confirm/ (a study)  promoted/  plots/  report.html
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from colorgan.errors import CannotRunError
-from colorgan.record import RecordError, TrialRecord, read_record
+from colorgan.record import RecordError, TrialRecord, read_record, record_copy
 
 
 class StorageError(CannotRunError):
@@ -108,14 +109,25 @@ class StudyFolder:
         """Returns the folder of a trial; it need not exist."""
         return TrialFolder(self.path / "trials" / f"{number:04d}")
 
+    def session(self, number: int) -> Path:
+        """Returns the run directory of a trial in TensorBoard; it need not exist."""
+        return self.tensorboard / f"trial-{number:04d}"
+
+    def trials(self) -> list[TrialFolder]:
+        """Returns the folders of all trials that have begun, by number."""
+        paths = [path.parent for path in self.path.glob("trials/[0-9]*/result.json")]
+        return [TrialFolder(path) for path in sorted(paths, key=lambda path: (len(path.name), path.name))]
+
     def records(self) -> list[TrialRecord]:
-        """Returns the records of all trials by number; a damaged one is warned of and left out."""
+        """Returns the records of all trials by number; a damaged one is warned of, and its copy used or it left out."""
         records = []
-        for path in sorted(self.path.glob("trials/[0-9]*/result.json")):
+        for trial in self.trials():
             try:
-                records.append(read_record(path))
+                records.append(read_record(trial.record))
             except RecordError as error:
                 warnings.warn(str(error), stacklevel=2)
+                with suppress(RecordError):
+                    records.append(read_record(record_copy(trial.record)))
         return sorted(records, key=lambda record: record.number)
 
     def read_summary(self) -> dict[str, Any]:

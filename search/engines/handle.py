@@ -58,11 +58,13 @@ class WorkerHandle:
         self._alive_at, self._computed = self.started, 0.0
         self._connection: Connection[Any, Event]
         self._connection, theirs = Pipe()
+        environment = {**os.environ, **settings}
+        environment.pop("COLORGAN_STORAGE", None)  # with its password, which a worker has no use for
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "search.engines.worker", str(theirs.fileno()), str(number)],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **settings},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

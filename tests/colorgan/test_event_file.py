@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from colorgan.event_file import EventLog, create_file, scalar, text
+from colorgan.event_file import EventLog, create_file, scalar, text, whole
 
 NO_TENSORFLOW = "tensorboard.compat.notf"  # TensorBoard's switch to read without TensorFlow, whose import takes seconds
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 24, 72, 3), dtype=np.uint8)
@@ -96,6 +96,23 @@ def test_a_record_torn_by_a_kill_hides_nothing_that_follows(tmp_path: Path) -> N
     os.truncate(file, file.stat().st_size - 3)
     EventLog(tmp_path).scalars(2, {"l1": 3.0})
     assert points(tmp_path, "l1") == [(1, 1.0), (2, 3.0)]
+
+
+def test_a_file_is_whole_at_the_end_of_a_record_and_with_no_other_bit(tmp_path: Path) -> None:
+    log, ends = EventLog(tmp_path), [0]
+    for step in (1, 2):
+        log.scalars(step, {"l1": float(step)})
+    (file,) = tmp_path.iterdir()
+    data = file.read_bytes()
+    while ends[-1] < len(data):
+        ends.append(ends[-1] + 16 + int.from_bytes(data[ends[-1] : ends[-1] + 8], "little"))
+    assert len(ends) == 4
+    for length in range(len(data) + 1):
+        file.write_bytes(data[:length])
+        assert whole(file) == (length in ends)
+    for bit in range(0, 8 * len(data), 11):
+        file.write_bytes((int.from_bytes(data, "little") ^ 1 << bit).to_bytes(len(data), "little"))
+        assert not whole(file)
 
 
 def test_a_full_disk_names_the_file_and_leaves_it_whole(tmp_path: Path) -> None:

@@ -111,7 +111,12 @@ def test_a_run_whose_files_the_disk_spoiled_comes_to_the_same_end(whole: Path, t
         (out / name).unlink()  # best.npz may be the same file
         (out / name).write_bytes(damaged)
     (out / "config.yaml").write_text("losses: {l1_weight: 10")
+    (events,) = (out / "tensorboard").iterdir()
+    os.truncate(events, events.stat().st_size // 2)
     assert train_by_hand(HandRun(CONFIG, out))
+    found = EventAccumulator(str(out / "tensorboard")).Reload()
+    assert [scalar.step for scalar in found.Scalars("valid/delta_e")] == [3, 6, 9, 12, 15]
+    assert (out / f"damaged-{events.name}").exists()
     assert epochs_of(out) == epochs_of(whole)
     assert Checkpoint.load(out / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
     assert load_config(out / "config.yaml") == CONFIG

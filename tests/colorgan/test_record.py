@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from colorgan.epoch import EpochResult
-from colorgan.record import EpochRecord, RecordError, TrialRecord, read_record, write_record, write_whole
+from colorgan.record import EpochRecord, RecordError, TrialRecord, read_record, record_copy, write_record, write_whole
 
 RECORD = TrialRecord(
     number=7,
@@ -49,12 +49,13 @@ def test_what_is_not_finite_is_left_out_of_an_epoch() -> None:
     assert EpochRecord.of(EpochResult(1, 4, metrics, None, 1.0, 0.5), None).metrics == {"valid/delta_e": 1.0}
 
 
-def test_a_newer_record_replaces_an_older_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_newer_record_replaces_an_older_and_a_finished_runs_has_a_copy(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     write_record(path, RECORD)
     write_record(path, RECORD.model_copy(update={"state": "complete"}))
     assert read_record(path).state == "complete"
-    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+    assert {file.name for file in tmp_path.iterdir()} == {"result.json", "copy-of-result.json"}
+    assert record_copy(path).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"number": 1}', '{"number": 1, "state": "lost", "seed": 0}'])
