@@ -13,6 +13,7 @@ import typer
 from colorgan.disk import explain
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.native_stderr import native_stderr_in
+from colorgan.place import too_long
 from colorgan.plain_console import PlainConsole
 from colorgan.plain_text import plain
 
@@ -48,7 +49,8 @@ def train(
         typer.echo(plain(str(error)), err=True)
         raise typer.Exit(BAD_INPUT) from None
     except (ArithmeticError, CannotRunError, OSError) as error:
-        typer.echo(f"training stopped: {explain(error) if isinstance(error, OSError) else error}", err=True)
+        reason = explain(error) if isinstance(error, OSError) else str(error)
+        typer.echo(plain(f"training stopped: {reason}"), err=True)
         raise typer.Exit(FAILED) from None
     if not finished:
         raise typer.Exit(INTERRUPTED)
@@ -123,11 +125,12 @@ def colorize(
 @app.command()
 def cache(clean: Annotated[bool, typer.Option("--clean", help="Remove all packed photos.")] = False) -> None:
     """Shows the packed photos and how much room they take; COLORGAN_CACHE in the environment moves them."""
-    from colorgan.packs import cache_folder, clean_cache, list_cache
+    with _errors_as_messages():
+        from colorgan.packs import cache_folder, clean_cache, list_cache
 
-    for path, source, size in list_cache():
-        typer.echo(f"{path}  {size / 1e6:8.1f} MB  of {source}")
-    typer.echo(f"removed {clean_cache() / 1e6:.1f} MB" if clean else f"cache folder: {cache_folder()}")
+        for path, source, size in list_cache():
+            typer.echo(plain(f"{path}  {size / 1e6:8.1f} MB  of {source}"))
+        typer.echo(plain(f"removed {clean_cache() / 1e6:.1f} MB" if clean else f"cache folder: {cache_folder()}"))
 
 
 @contextmanager
@@ -139,9 +142,12 @@ def _errors_as_messages() -> Iterator[None]:
     except BadInputError as error:
         typer.echo(plain(str(error)), err=True)
         raise typer.Exit(BAD_INPUT) from None
-    except (CannotRunError, OSError) as error:
-        typer.echo(plain(explain(error) if isinstance(error, OSError) else str(error)), err=True)
+    except CannotRunError as error:
+        typer.echo(plain(str(error)), err=True)
         raise typer.Exit(FAILED) from None
+    except OSError as error:
+        typer.echo(plain(too_long(error) or explain(error)), err=True)
+        raise typer.Exit(BAD_INPUT if too_long(error) else FAILED) from None
 
 
 def _check_there(path: Path) -> None:

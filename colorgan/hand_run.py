@@ -25,7 +25,8 @@ from colorgan.disk import copy_whole
 from colorgan.epoch import METRICS, EpochResult
 from colorgan.links import refuse_links_out
 from colorgan.native_stderr import native_stderr_in
-from colorgan.photos import open_photos
+from colorgan.photos import Photos, open_photos
+from colorgan.place import check_place
 from colorgan.plain_console import PlainConsole
 from colorgan.record import EpochRecord, TrialRecord, write_record, write_whole
 from colorgan.run_folder import (
@@ -87,11 +88,14 @@ def train_by_hand(run: HandRun) -> bool:
         OSError: A file cannot be written.
     """
     _check_metric(run)
+    check_place(run.folder, "--out")
     refuse_links_out(run.folder)
+    check_same_run(run.folder, run.config)
+    photos = open_photos(run.config.data, whole=True)  # before anything is written, as they may be unusable
     with owned(run.folder):
-        check_same_run(run.folder, run.config)
+        check_same_run(run.folder, run.config)  # again, as another process may have trained there meanwhile
         write_whole(run.folder / CONFIG, run.config.to_yaml())
-        return _train(run, RunLog(run.folder / "log.txt", _CONSOLE))
+        return _train(run, photos, RunLog(run.folder / "log.txt", _CONSOLE))
 
 
 def _check_metric(run: HandRun) -> None:
@@ -101,8 +105,7 @@ def _check_metric(run: HandRun) -> None:
         raise ConfigError(f"{run.best_metric}: no metric that one model is best by; allowed are {', '.join(allowed)}")
 
 
-def _train(run: HandRun, log: RunLog) -> bool:
-    photos = open_photos(run.config.data, whole=True)
+def _train(run: HandRun, photos: Photos, log: RunLog) -> bool:
     if photos.note:
         log.say(photos.note)
     earlier = read_earlier(run.folder, log.say)

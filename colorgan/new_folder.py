@@ -10,6 +10,7 @@ from pathlib import Path
 
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.links import real_path
+from colorgan.place import check_place
 
 
 @contextmanager
@@ -21,15 +22,16 @@ def new_folder(path: Path) -> Iterator[Path]:
         CannotRunError: What was written could not be kept, because the disk is full, say.
     """
     path = real_path(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    if not os.path.exists(path):  # noqa: PTH110 - no error for any name
+        check_place(path, "--out")
+    elif not (path.is_dir() and not any(path.iterdir())):
         raise BadInputError(f"{path}: already there, and nothing is overwritten; remove it or give another --out")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
     except OSError as error:
-        above = "what stands above it is a file" if isinstance(error, FileExistsError) else error.strerror
-        raise BadInputError(f"{path}: cannot be written: {above}; give another --out") from None
+        raise BadInputError(f"{path}: cannot be written: {error.strerror}; give another --out") from None
     try:
         yield draft
         draft.replace(path)

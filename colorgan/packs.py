@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colorgan.crop_file import ArrayInfo, Count, DamagedError, check_array, open_array
 from colorgan.disk import flush_folder, remove_drafts, written_whole
+from colorgan.errors import BadInputError
 from colorgan.seal import SealError, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -32,9 +33,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CACHE_VARIABLE = "COLORGAN_CACHE"
+_GIVE_CACHE = "give an absolute path of a folder for packed photos in this environment variable, or unset it"
 _FOLDER = "photos"
 _MANIFEST = "pack.json"
 _KEY_LENGTH = 32
+
+
+class CacheError(BadInputError):
+    """No folder for packs can be where one was wanted."""
 
 
 class Manifest(BaseModel):
@@ -60,13 +66,28 @@ class OpenPack:
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """Returns the cache folder: the argument, else $COLORGAN_CACHE, else colorgan in $XDG_CACHE_HOME or ~/.cache."""
+    """Returns the cache folder: the argument, else $COLORGAN_CACHE, else colorgan in $XDG_CACHE_HOME or ~/.cache.
+
+    Raises:
+        CacheError: $COLORGAN_CACHE is no absolute path, or there is no home folder.
+    """
     if cache is not None:
-        return cache.expanduser()
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path("~/.cache").expanduser()) / "colorgan"
+        return _with_home(str(cache))
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen is None:
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        return (Path(base) if Path(base).is_absolute() else _with_home("~/.cache")) / "colorgan"
+    folder = _with_home(chosen)
+    if not folder.is_absolute():  # every working folder would have a cache of its own
+        raise CacheError(f"{CACHE_VARIABLE}={chosen}: {_GIVE_CACHE}")
+    return folder
+
+
+def _with_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise CacheError(f"{CACHE_VARIABLE}: nobody's home is known for {path}; {_GIVE_CACHE}") from None
 
 
 class Pack:

@@ -8,6 +8,7 @@ folder lies and whenever it was copied.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Photos", "PhotosError", "open_photos"]
 
 MAX_NAMED = 3  # skipped files that an error names; the report has all
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})  # to this user; nothing is wrong with the machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +87,9 @@ def open_photos(
         whole: Compare the checksums of all crops, which reads them once; without it lengths and headers alone.
 
     Raises:
-        PhotosError: No such folder, a malformed split file, too few readable photos, or no cache can be there.
-        CannotRunError: The cache cannot be written: no room, or no right.
+        PhotosError: No such folder, a malformed split file, or too few readable photos; or the cache may not be there.
+        CacheError: No folder is named for the cache.
+        CannotRunError: The cache cannot be written: the disk is full, read-only or failing.
     """
     listing = list_photos(config.photos)
     split_file = find_split_file(listing.folder)
@@ -99,7 +102,8 @@ def open_photos(
                 opened, note = _open(pack, whole=whole)  # another process may have packed them meanwhile
                 opened = opened or _build(pack, listing, split_file, config, progress)
     except OSError as error:
-        raise (CannotRunError if cannot_write(error) else PhotosError)(
+        kind = CannotRunError if cannot_write(error) and error.errno not in _FORBIDDEN else PhotosError
+        raise kind(
             f"{root}: the cache of packed photos cannot be written: {error.strerror or error}. Make room or give "
             "another folder in the environment variable COLORGAN_CACHE"
         ) from error

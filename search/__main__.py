@@ -11,6 +11,7 @@ import typer
 
 from colorgan.disk import explain
 from colorgan.errors import BadInputError, CannotRunError
+from colorgan.place import too_long
 from colorgan.plain_text import plain
 
 if TYPE_CHECKING:
@@ -230,8 +231,8 @@ def _plain_errors() -> Iterator[None]:
         typer.echo(plain(str(error)), err=True)
         raise typer.Exit(FAILED) from None
     except OSError as error:
-        typer.echo(plain(explain(error)), err=True)
-        raise typer.Exit(FAILED) from None
+        typer.echo(plain(too_long(error) or explain(error)), err=True)
+        raise typer.Exit(BAD_INPUT if too_long(error) else FAILED) from None
 
 
 if __name__ == "__main__":

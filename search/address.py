@@ -9,8 +9,10 @@ what stands in an address: a database's own words are quoted without user, passw
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from colorgan.errors import BadInputError
 from search.storage import StorageError
 
+SQLITE_PATH_BYTES = 500  # SQLite's 512 (MAX_PATHNAME in os_unix.c), with room for the `-journal` beside the file
 SQLITE_TIMEOUT_SECONDS = 5.0  # for one call; `outage.py` repeats it, and hears Ctrl-C in between
 GOES_ON = "Nothing is lost: the same command goes on from here"
 EXAMPLE = "postgresql://user:password@host:5432/database"
@@ -48,6 +51,7 @@ _FAULTS = {
     sqlite3.SQLITE_READONLY: f"may not be written; make it and its folder writable. {GOES_ON}",
     sqlite3.SQLITE_CANTOPEN: f"cannot be opened; make it and its folder readable and writable. {GOES_ON}",
 }
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 
 
 class StorageUrlError(BadInputError):
@@ -126,8 +130,6 @@ def url_address(text: str) -> Address:
         if url.drivername in ("postgres", "postgresql"):  # whatever SQLAlchemy's own choice is
             url = url.set(drivername="postgresql+psycopg")
         dialect = url.get_dialect()
-        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-            raise StorageUrlError("the storage URL given is in memory, where no study goes on; name a file")
     except NoSuchModuleError:
         scheme = re.match(r"[\w+]+", text)
         raise StorageUrlError(
@@ -139,6 +141,8 @@ def url_address(text: str) -> Address:
             f"the storage URL given cannot be read; write one such as {EXAMPLE}, with %40 for @, %3A for : and "
             "%2F for / within user and password"
         ) from None
+    if url.get_backend_name() == "sqlite":
+        _check_sqlite(url.database or ":memory:")
     try:
         dialect.import_dbapi()
     except ImportError as error:
@@ -151,6 +155,31 @@ def url_address(text: str) -> Address:
         {"pool_pre_ping": True, **arguments},
         _secrets(text, url),
     )
+
+
+def _check_sqlite(database: str) -> None:
+    """Refuses what SQLite would take for a failing disk.
+
+    Raises:
+        StorageUrlError: There is something that is no file, or no folder to make one in.
+    """
+    if database == ":memory:":
+        raise StorageUrlError("the storage URL given is in memory, where no study goes on; name a file")
+    if database.startswith("file:"):  # SQLite's own URL; what it names is not ours to read
+        return
+    path = Path(database)
+    if len(os.fsencode(path.absolute())) > SQLITE_PATH_BYTES:
+        raise StorageUrlError(f"sqlite:///{path}: too long; SQLite opens paths of at most {SQLITE_PATH_BYTES} bytes")
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except FileNotFoundError:
+        kind = stat.S_IFREG if path.parent.is_dir() else 0
+    except OSError as error:
+        raise StorageUrlError(f"sqlite:///{path}: {error.strerror}; name another file") from None
+    if not kind:
+        raise StorageUrlError(f"sqlite:///{path}: there is no folder {path.parent}; make it, or name another file")
+    if kind != stat.S_IFREG:
+        raise StorageUrlError(f"sqlite:///{path}: is {_KINDS.get(kind, 'a device')}, no file; name a file")
 
 
 def _shown(url: URL) -> str:

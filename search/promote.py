@@ -18,6 +18,7 @@ from colorgan.config import Part
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.links import refuse_links_out
 from colorgan.record import TrialRecord, write_whole
+from search.admission import usable_photos
 from search.confirmation import DEFAULT, Scores, hopeless, scores, winner
 from search.method import Pruner, Sampler
 from search.parameter import Scalar
@@ -119,8 +120,9 @@ def confirm(
     refuse_links_out(folder)
     study, place = load_result(folder), StudyFolder(folder).confirmation
     wanted = Confirmation(candidates=_candidates(study, top, pick), seeds=_fresh_seeds(study.spec, seeds))
+    spec = _confirm_spec(study.spec, wanted, workers)
+    usable_photos(spec)  # before anything is written
     plan = _same_plan(place.path / PLAN_FILE, wanted)
-    spec = _confirm_spec(study.spec, plan, workers)
     trials = [
         PlannedTrial(candidate.params, seed, candidate.name) for seed in plan.seeds for candidate in plan.candidates
     ]

@@ -14,10 +14,9 @@ import pandas as pd
 
 from colorgan.config import TrainConfig, load_config
 from colorgan.epoch import METRICS, VALID_METRICS
-from colorgan.links import refuse_links_out
-from colorgan.photos import Photos, open_photos
+from colorgan.photos import Photos
 from colorgan.record import TrialRecord, write_whole
-from search.address import url_address
+from search.admission import admit, check_question
 from search.database import open_study
 from search.driver import Driver
 from search.engines.local import LocalEngine
@@ -116,11 +115,9 @@ def run_in(
         BadInputError: As `run_study`.
     """
     view = SteadyView(view or View())
-    if storage is not None:
-        url_address(storage)  # a mistake in it shows before anything is started
-    refuse_links_out(folder.path)
+    photos = admit(spec, folder, storage=storage, view=view)
     with owned(folder.lock, takeover=takeover) as before:
-        _check_question(spec, folder)
+        check_question(spec, folder)  # again, as another driver may have begun it meanwhile
         if before is not None:
             view.say(f"an earlier driver ({before}) ended without a word; what it left goes on")
         engine = LocalEngine(
@@ -133,8 +130,8 @@ def run_in(
         )
         try:
             if folder.read_summary().get("ending") != "finished":
-                engine.start()  # they import TensorFlow while the photos are packed here
-            _drive(spec, folder, engine, storage, view, plan)
+                engine.start()  # they import TensorFlow while the storage is opened here
+            _drive(spec, folder, engine, photos, storage=storage, view=view, plan=plan)
         finally:
             engine.close()
             view.end()
@@ -158,21 +155,17 @@ def load_result(folder: Path | str) -> StudyResult:
     )
 
 
-def _check_question(spec: StudySpec, folder: StudyFolder) -> None:
-    """Checks that a study that is there asks the same question."""
-    if folder.study.exists():
-        changed = read_study(folder.study).same_question(spec)
-        if changed:
-            raise StudyError(
-                f"{folder.path}: this study ran with another {', '.join(changed)}, so its trials do not compare. Give "
-                "the changed study a new name, choose other results, or remove the folder"
-            )
-
-
 def _drive(
-    spec: StudySpec, folder: StudyFolder, engine: LocalEngine, storage: str | None, view: View, plan: Plan | None
+    spec: StudySpec,
+    folder: StudyFolder,
+    engine: LocalEngine,
+    photos: Photos,
+    *,
+    storage: str | None,
+    view: View,
+    plan: Plan | None,
 ) -> None:
-    photos, space = open_photos(spec.train.data, progress=view.packing, whole=True), Space(spec.space, spec.train)
+    space = Space(spec.space, spec.train)
     sampler, pruner = make_sampler(spec, space), make_pruner(spec)
     mend_records(folder, view.say)
     patience, direction = Patience(view.say), spec.objective.direction

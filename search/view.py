@@ -85,7 +85,9 @@ class TerminalView(View):
         self._spec: StudySpec | None = None
 
     def packing(self, done: int, total: int) -> None:
-        """Shows a bar while photos are packed."""
+        """Shows a bar while photos are packed, in a terminal."""
+        if not self._console.is_terminal:
+            return
         if self._packing is None:
             columns = (TextColumn("packing photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._packing = Progress(*columns, console=self._console, transient=True)

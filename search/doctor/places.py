@@ -13,11 +13,12 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from colorgan.packs import cache_folder
+from colorgan.packs import CacheError, cache_folder
 from search.doctor.finding import Case, Finding, ok, problem, warning
 
 LEAST_BYTES, ENOUGH_BYTES = 200e6, 2e9  # free: one checkpoint and its pack of photos; a study of hundreds of trials
@@ -35,7 +36,17 @@ def results_folder(case: Case) -> Finding:
 
 def cache_of_photos(_case: Case) -> Finding:
     """Can packed photos be written, and does their file system keep what we rely on?"""
-    return judge_folder(cache_folder(), "the environment variable COLORGAN_CACHE")
+    try:
+        return judge_folder(cache_folder(), "the environment variable COLORGAN_CACHE")
+    except CacheError as error:
+        return problem(str(error), "say `unset COLORGAN_CACHE`, or give it an absolute path")
+
+
+def caches() -> list[Path]:
+    """Returns the folder of packed photos; none where none is named as it must be, which `cache_of_photos` says."""
+    with suppress(CacheError):
+        return [cache_folder()]
+    return []
 
 
 def judge_folder(folder: Path, option: str) -> Finding:
@@ -63,7 +74,7 @@ def judge_folder(folder: Path, option: str) -> Finding:
 
 def disk(case: Case) -> Finding:
     """Is there room for results and packed photos?"""
-    rooms = [free_room(nearest(folder)) for folder in (case.results, cache_folder())]
+    rooms = [free_room(nearest(folder)) for folder in (case.results, *caches())]
     return judge_room(*min(rooms, key=lambda room: room[1]))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from colorgan.links import links_out
-from colorgan.packs import cache_folder
 from search.doctor.finding import Case, Finding, ok, problem, warning
+from search.doctor.places import caches
 from search.ownership import Owner
 from search.words import counted
 
@@ -42,7 +42,10 @@ def leftovers(case: Case) -> Finding:
     """Has a killed process left half-written files?"""
     drafts = [path for folder in case.folders() for path in folder.path.rglob(".*") if _is_dead_draft(path)]
     packs = [
-        path for path in (cache_folder() / "photos").glob("*.tmp*") if _process_gone(path.name.rpartition("tmp")[2])
+        path
+        for folder in caches()
+        for path in (folder / "photos").glob("*.tmp*")
+        if _process_gone(path.name.rpartition("tmp")[2])
     ]
     if drafts or packs:
         named = ", ".join(str(path) for path in [*drafts, *packs][:NAMED])

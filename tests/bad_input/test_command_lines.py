@@ -21,7 +21,8 @@ train: {data: {size: 32}, generator: {filters: 4, depth: 3}, discriminator: {fil
 space: {losses.l1_weight: {type: float, low: 1, high: 300}}
 search: {trials: 2, workers: 1}
 """
-BAD_INPUT, CANNOT_RUN = 2, 1
+CONFIG = "data: {size: 32}\ngenerator: {depth: 3}\ndiscriminator: {depth: 2}\n"
+BAD_INPUT = 2
 LONG = "x" * 5000
 
 SEARCH = {  # the arguments, | between them -> words of the message
@@ -57,10 +58,23 @@ SEARCH = {  # the arguments, | between them -> words of the message
     "run|sky.yaml|--storage|://": "storage URL",
     "run|sky.yaml|--storage|file:///etc/passwd": "storage URL",
     "run|sky.yaml|--storage|redis://host": "storage URL",
+    "run|sky.yaml|--storage|sqlite:///pipe": "sqlite:///pipe: is a named pipe, no file; name a file",
+    "run|sky.yaml|--storage|sqlite:///folder": "sqlite:///folder: is a folder, no file",
+    "run|sky.yaml|--storage|sqlite:////dev/zero": "sqlite:////dev/zero: is a device, no file",
+    "run|sky.yaml|--storage|sqlite:///loop": "sqlite:///loop: Too many levels of symbolic links",
+    "run|sky.yaml|--storage|sqlite:///nosuch/study.db": "there is no folder nosuch; make it",
+    "run|sky.yaml|--storage|sqlite:///:memory:": "in memory, where no study goes on",
+    "run|sky.yaml|--storage|sqlite://": "in memory, where no study goes on",
+    f"run|sky.yaml|--storage|sqlite:///{LONG}": "too long; SQLite opens paths of at most 500 bytes",
+    "run|sky.yaml|--data|nosuch": "data.photos: nosuch: no such folder",
+    "run|sky.yaml|--data|folder": "data.photos: folder: too few photos: 0 files",
+    "run|sky.yaml|--data|unreadable": "photo.jpg: not a JPEG, PNG or WebP file",
+    f"run|sky.yaml|--data|{'x' * 300}": "File name too long",
     "check|nosuch.yaml": "nosuch.yaml: no such file",
     "check|sky.yaml|--data|": "train.data.photos: must not be empty",
     "status|nosuch": "nosuch: no such file",
     "status|folder": "folder: no study here (no study.yaml)",
+    f"status|{LONG}": "File name too long; allowed are 255 bytes a name and 4096 a path",
     "status|pipe": "pipe: not a regular file",
     "status|loop": "loop: a symbolic link that leads to no file",
     "tensorboard|sky.yaml": "python -m search run sky.yaml",
@@ -70,6 +84,11 @@ SEARCH = {  # the arguments, | between them -> words of the message
     "tensorboard|sky.yaml|--port|http": "'--port'",
     "dashboard|folder": "study.db: no such file; run the study first",
     "dashboard|sky.yaml|--port|65536": "'--port'",
+    f"tensorboard|{LONG}": "File name too long; allowed are",
+    f"dashboard|{LONG}": "File name too long; allowed are",
+    f"doctor|--study|{LONG}": "File name too long; allowed are",
+    f"compare|{LONG}": "File name too long; allowed are",
+    f"promote|{LONG}": "File name too long; allowed are",
     "compare": "Missing argument",
     "compare|folder": "folder: no study here",
     "compare|sky.yaml|nosuch": "no such file",
@@ -90,10 +109,22 @@ CORE = {
     "train|pipe": "pipe: not a regular file",
     "train|photo.jpg": "photo.jpg:1: not UTF-8 text",
     "train|sky.yaml": "name: unknown key",
+    "train|config.yaml|--data|nosuch": "data.photos: nosuch: no such folder",
+    "train|config.yaml|--data|folder": "data.photos: folder: too few photos: 0 files",
+    "train|config.yaml|--data|unreadable|--out|out": "photo.jpg: not a JPEG, PNG or WebP file",
+    f"train|config.yaml|--out|{LONG}": "a path of 5",
+    f"train|config.yaml|--out|{'x' * 300}": "a name of 300 bytes; at most 255 fit; give another folder in --out",
+    "train|config.yaml|--out|loop": "loop: a symbolic link that leads to no folder",
+    "train|config.yaml|--out|pipe": "pipe: not a folder; give another folder in --out",
     "evaluate|nosuch|sample": "nosuch: no such file or folder",
     "evaluate|folder": "Missing argument",
     "evaluate|folder|sample|--part|test": "'all', 'train', 'valid', 'confirm'",
     "export": "Missing argument",
+    f"evaluate|{LONG}|sample": "File name too long; allowed are",
+    f"export|{LONG}": "File name too long; allowed are",
+    f"colorize|folder|{LONG}": "File name too long; allowed are",
+    f"colorize|folder|photo.jpg|--output|{LONG}": "File name too long; allowed are",
+    f"colorize|folder|folder|--output|{LONG}": "File name too long; allowed are",
     "export|nosuch": "nosuch: no such file or folder",
     "colorize|nosuch|photo.jpg": "nosuch: no such file or folder",
     "colorize|folder|nosuch.jpg": "nosuch.jpg: no such file or folder",
@@ -119,7 +150,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "500")  # so that messages in frames stay in one line
     Path("sky.yaml").write_text(STUDY)
     Path("photo.jpg").write_bytes(b"\xff\xd8\xff")
+    Path("config.yaml").write_text(CONFIG)
     Path("folder").mkdir()
+    Path("unreadable").mkdir()
+    Path("unreadable/photo.jpg").write_bytes(b"\xff\xd8\xff")
     Path("loop").symlink_to("loop")
     os.mkfifo("pipe")
 
@@ -151,14 +185,39 @@ def test_a_broken_command_line_of_the_core_begins_nothing(arguments: str, words:
     assert_refused(core, arguments, words)
 
 
-@pytest.mark.parametrize("results", ["sky.yaml", "pipe", LONG, "/dev/null"], ids=shortened)
-def test_results_that_cannot_be_a_folder_end_a_run_with_a_message(results: str) -> None:
-    before = sorted(Path().rglob("*"))
-    result = CliRunner().invoke(search, ["run", "sky.yaml", "--results", results])
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert result.exit_code in (BAD_INPUT, CANNOT_RUN)
-    assert results in result.stderr
-    assert sorted(Path().rglob("*")) == before
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        ("sky.yaml", "sky.yaml: not a folder"),
+        ("pipe", "pipe: not a folder"),
+        ("/dev/null", "/dev/null: not a folder"),
+        ("/dev/null/below", "/dev/null: not a folder"),
+        ("loop", "loop: a symbolic link that leads to no folder"),
+        ("loop/below", "loop: a symbolic link that leads to no folder"),
+        ("x" * 300, "a name of 300 bytes; at most 255 fit"),
+        ("é" * 150, "a name of 300 bytes; at most 255 fit"),
+        ("long/" * 200, "bytes; at most 491 are allowed here"),
+        (LONG, "bytes; at most 491 are allowed here"),
+    ],
+    ids=shortened,
+)
+def test_results_that_cannot_be_a_folder_end_a_run_with_a_message(results: str, words: str) -> None:
+    assert_refused(search, f"run|sky.yaml|--results|{results}", f"{words}; give another folder in --results")
+
+
+def test_results_of_a_study_without_usable_photos_stay_as_they_are() -> None:
+    Path("sky.yaml").write_text(STUDY.replace("size: 32", "size: 32, photos: folder"))
+    Path("results/sky").mkdir(parents=True)
+    Path("results/sky/study.yaml").write_bytes(Path("sky.yaml").read_bytes())
+    Path("results/sky/.driver").write_text('{"process": 1, "host": "elsewhere", "since": 0}')
+
+    def contents() -> dict[Path, tuple[int, bytes]]:
+        found = Path("results").rglob("*")
+        return {path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path in found}
+
+    before = contents()
+    assert_refused(search, "run|sky.yaml", "data.photos: folder: too few photos: 0 files")
+    assert contents() == before
 
 
 def test_a_name_that_differs_only_in_case_from_a_study_there_is_refused() -> None:

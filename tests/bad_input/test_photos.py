@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import tracemalloc
 import warnings
 import zlib
@@ -124,13 +125,13 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def assert_train_refuses(*words: str, data: str = "photos") -> Result:
     """Checks that training refuses a folder of photos as it should."""
-    before = sorted(path for path in Path().iterdir() if path.name != "results")
+    before = sorted(Path().iterdir())
     result = CliRunner().invoke(app, ["train", "config.yaml", "--data", data, "--out", "results"])
     assert isinstance(result.exception, SystemExit), result.exception
     assert (result.exit_code, result.stdout) == (2, "")
     assert all(char.isprintable() for char in result.stderr.replace("\n", "")), "it could steer the terminal"
     assert all(word in result.stderr for word in ("data.photos: ", *words)), result.stderr
-    assert sorted(path for path in Path().iterdir() if path.name != "results") == before
+    assert sorted(Path().iterdir()) == before, "something was written"
     return result
 
 
@@ -251,6 +252,45 @@ def test_a_broken_split_is_refused(photos: Path, content: bytes, words: str) -> 
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
     assert all(char.isprintable() for char in result.stderr.replace("\n", "")), "it could steer the terminal"
+    assert not Path("results").exists()
+
+
+NO_PATHS = {
+    "~nobody-has-this-name/x": "COLORGAN_CACHE: nobody's home is known for ~nobody-has-this-name/x; give an absolute",
+    "": "COLORGAN_CACHE=: give an absolute path",
+    "cache": "COLORGAN_CACHE=cache: give an absolute path",
+    "./cache": "COLORGAN_CACHE=./cache: give an absolute path",
+}
+NO_FOLDERS = {
+    "/dev/null": "/dev/null: the cache of packed photos cannot be written: Not a directory",
+    "/sys": "/sys: the cache of packed photos cannot be written: ",  # which forbids even root to make a folder
+    f"/{'x' * 300}": "the cache of packed photos cannot be written: File name too long",
+}
+
+
+@pytest.mark.parametrize(("cache", "words"), [*NO_PATHS.items(), *NO_FOLDERS.items()], ids=lambda text: text[:30])
+def test_a_cache_that_cannot_be_is_refused_by_the_name_of_its_variable(
+    photos: Path, cache: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cache == "/sys" and sys.platform != "linux":
+        pytest.skip("only Linux has it")
+    monkeypatch.setenv("COLORGAN_CACHE", cache)
+    before = sorted(Path().iterdir())
+    for command in (["train", "config.yaml"], *((["cache"], ["cache", "--clean"]) if cache in NO_PATHS else ())):
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, result.stdout) == (2, ""), result.exception
+        assert words in result.stderr
+        assert "COLORGAN_CACHE" in result.stderr
+        assert sorted(Path().iterdir()) == before, "something was written"
+
+
+def test_a_cache_in_the_home_of_nobody_is_refused(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLORGAN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "~")  # as `expanduser` then leaves what it cannot expand
+    result = CliRunner().invoke(app, ["cache"])
+    assert result.exit_code == 2
+    assert "COLORGAN_CACHE: nobody's home is known for ~/.cache" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_a_new_folder_takes_an_empty_one_and_no_file(tmp_path):
     with pytest.raises(BadInputError, match="already there"), new_folder(tmp_path / "file"):
         pass
     with (
-        pytest.raises(BadInputError, match="cannot be written: what stands above it is a file"),
+        pytest.raises(BadInputError, match="file: not a folder; give another folder in --out"),
         new_folder(tmp_path / "file" / "x"),
     ):
         pass

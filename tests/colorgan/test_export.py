@@ -266,7 +266,7 @@ def test_a_folder_that_cannot_be_written_is_bad_input(run, tmp_path):
     (tmp_path / "file").touch()
     result = colorgan("export", run, "--out", tmp_path / "file" / "out", "--format", "h5")
     assert result.exit_code == 2
-    assert "cannot be written: what stands above it is a file; give another --out" in result.stderr
+    assert "file: not a folder; give another folder in --out" in result.stderr
 
 
 def test_an_export_can_be_moved_and_used_by_its_folder(export, tmp_path, lightness):

@@ -72,7 +72,7 @@ def test_photos_that_are_not_there_are_bad_input_and_do_not_bind_the_studys_name
     result = search("run", study, "--data", "nosuch")
     assert result.exit_code == 2
     assert "nosuch" in result.stderr
-    assert not Path("results/sky/study.yaml").exists()
+    assert not Path("results").exists()
 
 
 def test_a_storage_that_cannot_be_opened_is_named_without_its_password(study: Path) -> None:

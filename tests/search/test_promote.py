@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from colorgan.config import load_config
+from colorgan.folder import PhotosError
 from colorgan.hand_run import HandRun, train_by_hand
 from search.promote import FRESH_SEEDS_FROM, PromoteError, choose, confirm
 from search.promoted import move_aside, write_promoted
@@ -44,6 +45,17 @@ TREE: dict[str, Any] = {
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study's folder."""
     return run_study(StudySpec.model_validate(TREE), results=tmp_path_factory.mktemp("results")).folder
+
+
+def test_photos_that_are_gone_leave_no_confirmation(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "moved"
+    shutil.copytree(study, folder)
+    recorded = (folder / "study.yaml").read_text()
+    assert "photos: sample" in recorded
+    (folder / "study.yaml").write_text(recorded.replace("photos: sample", f"photos: {tmp_path}/gone"))
+    with pytest.raises(PhotosError, match="gone: no such folder"):
+        confirm(folder)
+    assert not (folder / "confirm").exists()
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

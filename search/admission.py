@@ -1,0 +1,70 @@
+"""What is checked before a study begins, so that one that cannot begin leaves nothing in the results folder."""
+
+from __future__ import annotations
+
+from colorgan.folder import PhotosError
+from colorgan.links import refuse_links_out
+from colorgan.packing import Progress
+from colorgan.photos import Photos, open_photos
+from colorgan.place import check_place
+from search.address import SQLITE_PATH_BYTES, url_address
+from search.storage import StudyFolder
+from search.study import StudyError, StudySpec, read_study
+from search.view import View
+
+
+def admit(spec: StudySpec, folder: StudyFolder, *, storage: str | None, view: View) -> Photos:
+    """Checks all that a study needs, and returns its photos; writes to their cache alone.
+
+    Args:
+        spec: The study.
+        folder: Where its files shall lie.
+        storage: Its storage URL; None is SQLite in the folder.
+        view: Shows how packing the photos goes on.
+
+    Raises:
+        BadInputError: The URL, the folder, what is in it, or the photos cannot be used.
+        CannotRunError: The photos cannot be packed here, or the database's package is missing.
+    """
+    if storage is not None:
+        url_address(storage)
+    check_place(folder.path, "--results", path_bytes=SQLITE_PATH_BYTES - len(f"/{folder.database.name}"))
+    refuse_links_out(folder.path)
+    check_question(spec, folder)
+    try:
+        return usable_photos(spec, progress=view.packing, whole=True)
+    finally:
+        view.end()
+
+
+def check_question(spec: StudySpec, folder: StudyFolder) -> None:
+    """Checks that a study that is there asks the same question.
+
+    Raises:
+        StudyError: It asks another.
+    """
+    if folder.study.exists():
+        changed = read_study(folder.study).same_question(spec)
+        if changed:
+            raise StudyError(
+                f"{folder.path}: this study ran with another {', '.join(changed)}, so its trials do not compare. Give "
+                "the changed study a new name, choose other results, or remove the folder"
+            )
+
+
+def usable_photos(spec: StudySpec, *, progress: Progress | None = None, whole: bool = False) -> Photos:
+    """Opens the photos of a study, all that its trials are measured on among them.
+
+    Args:
+        spec: The study.
+        progress: As in `open_photos`.
+        whole: As in `open_photos`.
+
+    Raises:
+        PhotosError: They cannot be used.
+        CannotRunError: They cannot be packed here.
+    """
+    photos, part = open_photos(spec.train.data, progress=progress, whole=whole), spec.train.validation.part
+    if part == "confirm" and not photos.confirm_photos:
+        raise PhotosError(f"data.photos: {spec.train.data.photos}: no photos to {part}; raise data.{part}_fraction")
+    return photos
