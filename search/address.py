@@ -51,6 +51,8 @@ _FAULTS = {
     sqlite3.SQLITE_READONLY: f"may not be written; make it and its folder writable. {GOES_ON}",
     sqlite3.SQLITE_CANTOPEN: f"cannot be opened; make it and its folder readable and writable. {GOES_ON}",
 }
+_SAFE = ("", " +")  # what of a secret stays as it is in a URL: as other programs and as SQLAlchemy write it
+_LONG_SECRET = 4  # characters
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 
 
@@ -103,10 +105,10 @@ class Address:
 
     def quoted(self, error: BaseException) -> str:
         """Returns an error's own words on one line, without secrets."""
-        text = " ".join(str(error).split()) or type(error).__name__
-        for secret in sorted(self.secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
+        text = str(error)
+        if self.secrets:
+            text = re.sub("|".join(map(_pattern, sorted(self.secrets, key=len, reverse=True))), "***", text)
+        return " ".join(text.split()) or type(error).__name__
 
 
 def file_address(path: Path) -> Address:
@@ -195,7 +197,13 @@ def _secrets(text: str, url: URL) -> tuple[str, ...]:
     user = "" if url.get_backend_name() == "sqlite" else text.partition("://")[2].rpartition("@")[0]
     options = [value for values in url.normalized_query.values() for value in values]
     parts = {str(part) for part in (url.username, url.password, user, *re.split("[:/@?&=]", user), *options) if part}
-    return tuple(form for part in parts for form in {part, quote(part, safe=""), unquote(part)})
+    return tuple(form for part in parts for form in {part, *(quote(part, safe=safe) for safe in _SAFE), unquote(part)})
+
+
+def _pattern(secret: str) -> str:
+    """Returns what finds a secret; a short one only where it stands alone, as each word has its letters."""
+    found = re.escape(secret)
+    return found if len(secret) >= _LONG_SECRET else rf"(?<![^\W_]){found}(?![^\W_])"
 
 
 def _connect_arguments(url: URL) -> dict[str, Any]:

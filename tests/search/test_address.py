@@ -38,6 +38,25 @@ def test_a_password_that_is_not_quoted_is_hidden_all_the_same(user: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("user", "message", "shown"),
+    [
+        (
+            "u:p",
+            'connection to u:p@127.0.0.1 failed: password "p" of user "u" is not up to date',
+            'connection to ***@127.0.0.1 failed: password "***" of user "***" is not up to date',
+        ),
+        ("u:p%40ss", "p@ss, p%40ss or u:p%40ss", "***, *** or ***"),
+        ("u:p%20s%40", "p s@, p s%40, p%20s%40, p  s@", "***, ***, ***, p s@"),
+        ("u:a%20%20b", "the word a  b is wrong", "the word *** is wrong"),
+        ("me:%C3%A9%C3%A8", "éè and %C3%A9%C3%A8, not déèjà", "*** and ***, not déèjà"),
+    ],
+)
+def test_short_and_quoted_secrets_are_hidden_and_the_rest_can_be_read(user: str, message: str, shown: str) -> None:
+    pytest.importorskip("psycopg", reason="the extra postgresql is not installed")
+    assert url_address(f"postgresql://{user}@127.0.0.1:1/x").quoted(OSError(message)) == shown
+
+
+@pytest.mark.parametrize(
     "url",
     ["", "s3cret", "postgresql//u:s3cret@host/db", "postgresql://host:s3cret/db", "postgresql://u:s3cret@host:port/db"],
 )
