@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports below, which take most of a short command's time
+    from colorgan.interruption import end_at_interrupt
+
+    end_at_interrupt()
+
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +17,7 @@ import typer
 
 from colorgan.disk import explain
 from colorgan.errors import BadInputError, CannotRunError
+from colorgan.interruption import INTERRUPTED, interruptible
 from colorgan.native_stderr import native_stderr_in
 from colorgan.place import too_long
 from colorgan.plain_console import PlainConsole
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from colorgan.config import TrainConfig
 
 app = typer.Typer(help="A GAN that colours gray photos.", no_args_is_help=True, pretty_exceptions_enable=False)
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+BAD_INPUT, FAILED = 2, 1
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
@@ -164,4 +170,4 @@ def _configure(path: Path, data: str | None, epochs: int | None) -> TrainConfig:
 
 
 if __name__ == "__main__":
-    app(prog_name="python -m colorgan")
+    interruptible(lambda: app(prog_name="python -m colorgan"))

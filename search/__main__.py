@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports below, which take most of a short command's time
+    from colorgan.interruption import end_at_interrupt
+
+    end_at_interrupt()
+
+    from search.hidden_storage import hide_storage
+
+    hide_storage()
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +20,10 @@ import typer
 
 from colorgan.disk import explain
 from colorgan.errors import BadInputError, CannotRunError
+from colorgan.interruption import INTERRUPTED, interruptible
 from colorgan.place import too_long
 from colorgan.plain_text import plain
+from search.hidden_storage import STORAGE_VARIABLE
 
 if TYPE_CHECKING:
     from search.study import StudySpec
@@ -27,11 +38,11 @@ Data = Annotated[str | None, typer.Option(help="Folder of photos to use instead 
 Storage = Annotated[
     str | None,
     typer.Option(
-        envvar="COLORGAN_STORAGE",  # the list of processes shows a command line to all users of the machine
+        envvar=STORAGE_VARIABLE,
         help="Optuna storage URL, e.g. postgresql://user:password@host/db; default: SQLite in the results.",
     ),
 ]
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+BAD_INPUT, FAILED = 2, 1
 
 
 @app.command()
@@ -179,7 +190,7 @@ def dashboard(
 def doctor(
     study: Annotated[Path | None, typer.Option(help="Study file that shall run, or its results folder.")] = None,
     results: Results = Path("results"),
-    storage: Annotated[str | None, typer.Option(help="Optuna storage URL that it shall run with.")] = None,
+    storage: Storage = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
 ) -> None:
     """Checks Python, TensorFlow, GPUs, cores, memory, disks, photos and storage; says how to mend what is wrong."""
@@ -236,4 +247,4 @@ def _plain_errors() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    app(prog_name="python -m search")
+    interruptible(lambda: app(prog_name="python -m search"))
