@@ -13,6 +13,7 @@ from colorgan.discriminator import receptive_field
 from colorgan.epoch import VALID_METRICS
 from colorgan.model import TrainedRun
 from colorgan.plain_text import code_span
+from colorgan.regular_file import read_regular
 from colorgan.versions import versions
 
 Metrics = dict[str, float]
@@ -106,8 +107,8 @@ def find_baselines(folder: Path) -> dict[str, Metrics]:
     """
     for path in (folder / "result.json", folder.parent.parent / "summary.json"):
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = json.loads(read_regular(path))
+        except (OSError, ValueError, RecursionError):
             continue
         baselines = found.get("baselines") if isinstance(found, dict) else None
         if isinstance(baselines, dict) and all(isinstance(values, dict) for values in baselines.values()):

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from colorgan.crop_file import ArrayInfo, Count, DamagedError, check_array, open_array
 from colorgan.disk import flush_folder, remove_drafts, written_whole
 from colorgan.errors import BadInputError
+from colorgan.regular_file import read_regular
 from colorgan.seal import SealError, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Pack:
         if not self.folder.exists():
             return None
         try:
-            manifest = Manifest.model_validate_json(unsealed((self.folder / _MANIFEST).read_bytes().decode()))
+            manifest = Manifest.model_validate_json(unsealed(read_regular(self.folder / _MANIFEST).decode()))
             arrays = {part: open_array(self.folder / f"{part}.npy", info) for part, info in manifest.parts.items()}
             for part, info in manifest.parts.items() if whole else ():
                 check_array(self.folder / f"{part}.npy", info)

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from colorgan.config import Part
 from colorgan.disk import written_whole
 from colorgan.epoch import EpochResult
+from colorgan.regular_file import read_regular
 from colorgan.seal import SealError, sealed, unsealed
 
 Outcome = Literal["complete", "pruned", "failed"]
@@ -137,6 +138,6 @@ def read_record(path: Path) -> TrialRecord:
         RecordError: There is none, or it is damaged.
     """
     try:
-        return TrialRecord.model_validate_json(unsealed(path.read_bytes().decode()))
+        return TrialRecord.model_validate_json(unsealed(read_regular(path).decode()))
     except (OSError, SealError, UnicodeDecodeError, ValidationError) as error:
         raise RecordError(f"{path}: no usable trial record ({str(error).splitlines()[0]})") from None

@@ -16,6 +16,7 @@ from typing import IO
 import psutil
 
 from colorgan.errors import CannotRunError
+from colorgan.regular_file import read_regular
 from search.words import duration
 
 CLOCK_SLACK_SECONDS = 5.0  # between a process's start by the kernel's clock and by ours
@@ -48,9 +49,9 @@ class Owner:
     def named_in(cls, path: Path) -> Owner | None:
         """Returns the owner that a lock file names, who may be dead; None where it names nobody."""
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(read_regular(path))
             return cls(int(found["process"]), str(found["host"]), float(found["since"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     @property

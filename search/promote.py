@@ -18,6 +18,7 @@ from colorgan.config import Part
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.links import refuse_links_out
 from colorgan.record import TrialRecord, write_whole
+from colorgan.regular_file import read_regular
 from search.admission import usable_photos
 from search.confirmation import DEFAULT, Scores, hopeless, scores, winner
 from search.method import Pruner, Sampler
@@ -214,7 +215,7 @@ def _same_plan(path: Path, wanted: Confirmation) -> Confirmation:
         write_whole(path, wanted.model_dump_json(indent=1))
         return wanted
     try:
-        begun = Confirmation.model_validate_json(path.read_bytes())
+        begun = Confirmation.model_validate_json(read_regular(path))
     except ValidationError:
         raise PromoteError(f"{path}: damaged. With --again the confirmation is moved aside and begun anew") from None
     if begun != wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pandas as pd
 from colorgan.config import TrainConfig
 from colorgan.new_folder import new_folder
 from colorgan.photos import open_photos
+from colorgan.place import check_place
 from colorgan.record import write_whole
 from search.card import card, verdict
 from search.confirmation import DEFAULT, LEVEL, compare
@@ -61,8 +63,10 @@ def refuse_if_promoted(folder: Path, to: Path | None = None) -> None:
     if (promoted := StudyFolder(folder).promoted).exists():
         message = "is there already; --again keeps it under another name and confirms anew"
         raise PromoteError(f"{promoted}: {message}")
-    if to is not None and to.exists():
-        raise PromoteError(f"{to}: exists; give --to a new file")
+    if to is not None:
+        if os.path.lexists(to):
+            raise PromoteError(f"{to}: exists; give --to a new file")
+        check_place(to, "--to")  # as a folder would be: here, and before hours of training
 
 
 def write_promoted(promotion: Promotion, to: Path | None = None) -> Promoted:

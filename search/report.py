@@ -22,6 +22,7 @@ from markupsafe import Markup
 from PIL import Image, UnidentifiedImageError
 
 from colorgan.record import TrialRecord, write_whole
+from colorgan.regular_file import read_regular
 from search import verdict_words
 from search.parameter import CategoricalParameter, Parameter
 from search.plots import Plot
@@ -207,7 +208,7 @@ def _data_uri(path: Path) -> str:
     Raises:
         OSError: There is none, or it is no picture.
     """
-    content, kind = path.read_bytes(), "png"
+    content, kind = read_regular(path), "png"
     with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
         picture.load()
         if len(content) > MAX_SHEET_BYTES:

@@ -7,7 +7,6 @@ results/<study>/confirm/ (a study)  promoted/  plots/  report.html
 
 from __future__ import annotations
 
-import json
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from colorgan.errors import CannotRunError
 from colorgan.record import RecordError, TrialRecord, read_record, record_copy
+from search.summary import read_summary
 
 
 class StorageError(CannotRunError):
@@ -132,11 +132,7 @@ class StudyFolder:
 
     def read_summary(self) -> dict[str, Any]:
         """Returns what `summary.json` holds; empty where there is none yet."""
-        try:
-            found = json.loads(self.summary.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_summary(self.summary)
 
     @property
     def lock(self) -> Path:

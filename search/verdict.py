@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colorgan.record import TrialRecord
+from colorgan.regular_file import read_regular
 from search.confirmation import DEFAULT
 from search.importance import Importance, importances
 from search.parameter import CategoricalParameter, is_number
@@ -228,7 +229,7 @@ def _promoted(confirmation: Confirmation | None, order: Sequence[TrialRecord]) -
 def _read_confirmation(path: Path, notes: list[str]) -> Confirmation | None:
     """Returns what was confirmed; None where nothing was, and with a note where it cannot be read."""
     try:
-        return Confirmation.model_validate_json(path.read_bytes())
+        return Confirmation.model_validate_json(read_regular(path))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

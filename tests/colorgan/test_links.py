@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,12 @@ def test_results_and_a_study_may_themselves_be_links(study: Path, tmp_path: Path
     assert links_out(tmp_path / "link" / "sky") == []
     (tmp_path / "sky").symlink_to(study)
     assert links_out(tmp_path / "sky") == []
+
+
+@pytest.mark.parametrize("name", ["trials/0000/log.txt", "pipe"])
+def test_a_pipe_is_refused_as_who_writes_to_it_waits(study: Path, name: str) -> None:
+    (study / name).parent.mkdir(parents=True, exist_ok=True)
+    (study / name).unlink(missing_ok=True)
+    os.mkfifo(study / name)
+    with pytest.raises(LinkError, match=f"{name}: a pipe, socket or device, not a file; remove it"):
+        refuse_links_out(study)

@@ -13,10 +13,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from colorgan.config import load_config
 from colorgan.folder import PhotosError
 from colorgan.hand_run import HandRun, train_by_hand
+from search.__main__ import app
 from search.promote import FRESH_SEEDS_FROM, PromoteError, choose, confirm
 from search.promoted import move_aside, write_promoted
 from search.run import load_result, run_study
@@ -56,6 +58,19 @@ def test_photos_that_are_gone_leave_no_confirmation(study: Path, tmp_path: Path)
     with pytest.raises(PhotosError, match="gone: no such folder"):
         confirm(folder)
     assert not (folder / "confirm").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "words"), [("x" * 300, "a name of 300 bytes"), ("file/new.yaml", "file: not a folder"), ("file", "exists")]
+)
+def test_a_copy_that_could_not_be_written_is_refused_before_training(
+    study: Path, tmp_path: Path, to: str, words: str
+) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, ["promote", str(study), "--to", str(tmp_path / to)])
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (study / "confirm").exists()
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
