@@ -215,7 +215,8 @@ def test_damaged_and_strange_records_are_said_and_left_out(make: Make) -> None:
     folder = make(
         [trial(0, 18.0), trial(1, 17.0), trial(2, 3.0, params={"nosuch": 1}), trial(3, 2.0, params={RATE: "x"})]
     )
-    (folder / "trials" / "0001" / "result.json").write_text("{")
+    for name in ("result.json", "copy-of-result.json"):
+        (folder / "trials" / "0001" / name).write_text("{")
     verdict = judge(folder)
     assert [record.number for record in verdict.ranked] == [0]
     assert "no usable trial record" in verdict.notes[0]
