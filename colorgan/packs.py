@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from colorgan.crop_file import ArrayInfo, Count, DamagedError, check_array, open_array
 from colorgan.disk import flush_folder, remove_drafts, written_whole
 from colorgan.errors import BadInputError
-from colorgan.regular_file import read_regular
+from colorgan.regular_file import NotRegularError, read_regular
 from colorgan.seal import SealError, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Pack:
             raise DamagedError(f"{_MANIFEST} cannot be read") from None
         except (SealError, UnicodeDecodeError) as error:
             raise DamagedError(f"{_MANIFEST}: {error}") from None
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, NotRegularError) as error:
             raise DamagedError(str(error)) from None
         except OSError as error:
             if error.errno != errno.EIO:

@@ -11,14 +11,19 @@ import stat
 from pathlib import Path
 
 
+class NotRegularError(OSError):
+    """A path where something other than a file is."""
+
+
 def read_regular(path: Path) -> bytes:
     """Returns all bytes of a regular file.
 
     Raises:
-        OSError: There is none, it cannot be read, or it is something else.
+        NotRegularError: It is something else.
+        OSError: There is none, or it cannot be read.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        raise NotRegularError(errno.EINVAL, "Not a regular file", str(path))
     return path.read_bytes()
 
 

@@ -25,6 +25,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("folder", [".", "folder", "folder/a/b", "link", "link/a", "new", "x" * 255, "/"])
 def test_a_folder_that_could_be_made_is_one(folder: str) -> None:
     check_place(Path(folder), "--out")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    assert Path(folder).is_dir()
 
 
 @pytest.mark.parametrize(

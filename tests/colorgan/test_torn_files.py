@@ -236,7 +236,7 @@ def test_a_flipped_bit_of_packed_photos_is_recognised_and_they_are_packed_anew(
 
 
 @pytest.mark.parametrize("name", ["train.npy", "pack.json"])
-@pytest.mark.parametrize("damage", ["empty", "cut", "zip", "folder"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "zip", "folder", "pipe"])
 def test_packed_photos_with_something_else_in_their_place_are_packed_anew(
     packed: tuple[Callable[[], Photos], Path], name: str, damage: str
 ) -> None:
@@ -252,6 +252,9 @@ def test_packed_photos_with_something_else_in_their_place_are_packed_anew(
         case "folder":
             (folder / name).unlink()
             (folder / name).mkdir()
+        case "pipe":
+            (folder / name).unlink()
+            os.mkfifo(folder / name)
     assert "the packed photos were damaged" in open_whole().note
     assert open_whole().note == ""
 
