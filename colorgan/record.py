@@ -21,7 +21,7 @@ from colorgan.regular_file import read_regular
 from colorgan.seal import SealError, sealed, unsealed
 
 Outcome = Literal["complete", "pruned", "failed"]
-State = Literal["waiting", "running"] | Outcome
+State = Literal["waiting", "running", "paused"] | Outcome
 FINISHED: tuple[Outcome, ...] = get_args(Outcome)
 Value = bool | int | float | str | None
 

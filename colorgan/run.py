@@ -48,10 +48,19 @@ def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path) -> str:
     return "; ".join([*said, "started anew"] if said else [])
 
 
-def train(trainer: Trainer, checkpoint: Path) -> Iterator[EpochResult | None]:
-    """Yields as `Trainer.pauses` does, each result after its checkpoint is written where the schedule wants one."""
+def train(trainer: Trainer, checkpoint: Path, *, until: int | None = None) -> Iterator[EpochResult | None]:
+    """Yields as `Trainer.pauses` does, each result after its checkpoint is written where the schedule wants one.
+
+    Args:
+        trainer: Has started or continued its run.
+        checkpoint: The run's file.
+        until: The last epoch to train now, after which there is a checkpoint; None is that of the schedule.
+    """
     schedule = trainer.config.schedule
-    for result in trainer.pauses():
-        if result is not None and (result.epoch % schedule.checkpoint_epochs == 0 or result.epoch == schedule.epochs):
+    last = min(until or schedule.epochs, schedule.epochs)
+    pauses = trainer.pauses()
+    while trainer.epoch < last:
+        result = next(pauses)
+        if result is not None and (result.epoch % schedule.checkpoint_epochs == 0 or result.epoch == last):
             trainer.save(checkpoint)
         yield result

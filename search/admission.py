@@ -8,6 +8,8 @@ from colorgan.packing import Progress
 from colorgan.photos import Photos, open_photos
 from colorgan.place import check_place
 from search.address import SQLITE_PATH_BYTES, url_address
+from search.experience import check_sources
+from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
 from search.view import View
@@ -31,6 +33,8 @@ def admit(spec: StudySpec, folder: StudyFolder, *, storage: str | None, view: Vi
     check_place(folder.path, "--results", path_bytes=SQLITE_PATH_BYTES - len(f"/{folder.database.name}"))
     refuse_links_out(folder.path)
     check_question(spec, folder)
+    if not folder.study.exists():
+        check_sources(spec, Space(spec.space, spec.train))
     try:
         return usable_photos(spec, progress=view.packing, whole=True)
     finally:

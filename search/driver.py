@@ -1,8 +1,9 @@
 """Runs a study: dispatch -> report -> prune -> tell. The only one that writes to Optuna and to event files.
 
 What it dispatches comes from `source.py`, which asks.
-Every trial that Optuna knows as RUNNING has exactly one place here: `_waiting` for a worker, or `_running` on one. A
-driver that starts takes the RUNNING trials of a dead one over, so none is ever left without an owner.
+Every trial that Optuna knows as RUNNING has exactly one place here: `_waiting` for a worker, `_running` on one, or
+`_paused` at a rung. A driver that starts takes the RUNNING trials of a dead one over, so none is ever left without an
+owner.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from search.engines import Engine
 from search.kept_checkpoints import thin_out
 from search.live_trial import LiveTrial, open_live_trial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
+from search.methods import make_rungs
 from search.snapshot import Baselines, Snapshot
 from search.source import TrialSource
 from search.space import Space
@@ -62,6 +64,8 @@ class Driver:
         self._records = {record.number: record for record in folder.records()}
         self._waiting: deque[LiveTrial] = deque()
         self._running: dict[int, LiveTrial] = {}
+        self._paused: dict[int, LiveTrial] = {}
+        self._rungs = make_rungs(spec)
         self._started = time.monotonic()
         self._trained_before = sum(record.training_seconds for record in self._records.values())
         self._failures_in_a_row, self._finished_here = 0, 0
@@ -119,29 +123,26 @@ class Driver:
         return self._stopping.over or (not self._running and (self._stopping.begun or not self._more()))
 
     def _live(self) -> list[LiveTrial]:
-        return [*self._running.values(), *self._waiting]
+        return [*self._running.values(), *self._waiting, *self._paused.values()]
 
     def _take_over(self) -> None:
         """Queues the trials that an earlier driver left RUNNING."""
         left, notes = self._source.begin()
         for note in notes:
             self._say(note)
+        for record in self._records.values():
+            self._rungs.note(record)
         for trial in left:
             self._queue(trial)
 
     def _more(self) -> bool:
         """Returns whether there are or will be trials to hand out."""
-        return bool(self._waiting) or self._source.more()
+        return bool(self._waiting or self._paused) or self._source.more()
 
     def _hand_out(self) -> None:
         """Gives idle workers trials, each preferably one whose architecture it holds."""
         idle = list(self._engine.idle())
-        while len(self._waiting) < len(idle) and self._source.more():
-            match self._source.ask(self._records.values()):
-                case str(needless):
-                    self._say(needless)
-                case trial:
-                    self._queue(trial)
+        while len(self._waiting) < len(idle) and self._next():
             if self._stopping.begun:
                 return
         for worker in sorted(idle, key=lambda worker: not self._held(worker)):
@@ -150,8 +151,34 @@ class Driver:
             live = self._held(worker) or self._waiting[0]
             self._waiting.remove(live)
             self._dispatch(worker, live)
-        if not self._more():
+        if not self._more() and not (self._rungs and self._running):
             self._engine.release_idle()
+
+    def _next(self) -> bool:
+        """Lets a paused trial go on, or queues a new one; returns whether there was any."""
+        if (number := self._rungs.promote()) is not None:
+            self._waiting.append(self._paused.pop(number))
+        elif self._source.more():
+            match self._source.ask(self._records.values()):
+                case str(needless):
+                    self._say(needless)
+                case trial:
+                    self._queue(trial)
+        elif self._paused and not self._running and not self._waiting:
+            self._close_rungs()
+        else:
+            return False
+        return True
+
+    def _close_rungs(self) -> None:
+        """Ends the trials that paused for good, or has one of them trained to its end where none is."""
+        if not any(record.state == "complete" for record in self._records.values()):
+            if (number := self._rungs.promote_best()) is not None:
+                self._waiting.append(self._paused.pop(number))
+            return
+        for live in self._paused.values():
+            self._finish(live, "pruned", f"paused after epoch {live.record.epochs[-1].epoch}; others went on")
+        self._paused.clear()
 
     def _held(self, worker: int) -> LiveTrial | None:
         return next((t for t in self._waiting if self._engine.holds(worker, t.config.architecture())), None)
@@ -159,7 +186,8 @@ class Driver:
     def _dispatch(self, worker: int, live: LiveTrial) -> None:
         live.begin(worker)
         self._running[live.number] = live
-        job = Job(live.number, live.config, live.files.checkpoint, baselines=not self.baselines)
+        until = self._rungs.next(live.record)
+        job = Job(live.number, live.config, live.files.checkpoint, until=until, baselines=not self.baselines)
         self._engine.dispatch(worker, job)
 
     def _queue(self, trial: optuna.Trial) -> None:
@@ -179,7 +207,15 @@ class Driver:
             case _ if refused:
                 self._finish(live, "failed", f"the configuration is refused: {refused}")
             case _:
-                self._waiting.append(live)
+                self._place(live)
+
+    def _place(self, live: LiveTrial) -> None:
+        """Lets a trial that no worker has wait for one, or pause where it is at a rung."""
+        if self._rungs.pause(live.record):
+            live.leave(f"paused after epoch {live.record.epochs[-1].epoch}", state="paused")
+            self._paused[live.number] = live
+        else:
+            self._waiting.append(live)
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -216,6 +252,8 @@ class Driver:
     def _ended(self, live: LiveTrial, event: TrialEnded) -> None:
         if live.decision:
             self._finish(live, *live.decision)
+        elif event.how == "paused":
+            self._place(live)
         elif event.how == "stopped":
             live.leave("stopped with a checkpoint")
             self._waiting.append(live)
@@ -259,6 +297,8 @@ class Driver:
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
         failed = live.record.state == "failed"
+        if live.record.state == "complete":
+            self._source.repeat(live.record)
         self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
         if self._failures_in_a_row >= search.max_consecutive_failures and not self._stopping.begun:
             self._say(f"stopping: {self._failures_in_a_row} trials failed in a row; the last: {live.record.reason}")
@@ -266,6 +306,7 @@ class Driver:
 
     def _keep(self, live: LiveTrial) -> None:
         self._records[live.number] = live.record
+        self._rungs.note(live.record)
 
     def _check_limits(self) -> None:
         """Ends what has run for too long, and all when `stop` was called."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 import optuna
 from optuna.trial import TrialState
@@ -116,9 +117,9 @@ class LiveTrial:
             return False
         return bool(self.trial.should_prune())
 
-    def leave(self, reason: str) -> None:
+    def leave(self, reason: str, *, state: Literal["waiting", "paused"] = "waiting") -> None:
         """Notes that no worker has it any more, though it is not finished."""
-        self._update(state="waiting", reason=reason, seconds=self.record.seconds + self.attempt_seconds)
+        self._update(state=state, reason=reason, seconds=self.record.seconds + self.attempt_seconds)
         self.dispatched = None
         self.log(reason)
 

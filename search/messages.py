@@ -22,12 +22,14 @@ class Job:
         number: The trial's number.
         config: What to train; the seed inside.
         checkpoint: Where the trial's checkpoint lies or will lie.
+        until: The epoch after which it pauses, with a checkpoint; None trains it to its end.
         baselines: Whether to measure the gray and the tint baseline first.
     """
 
     number: int
     config: TrainConfig
     checkpoint: Path
+    until: int | None = None
     baselines: bool = False
 
 
@@ -98,14 +100,15 @@ class TrialEnded:
     """The worker has left the trial and is free.
 
     Attributes:
-        how: All epochs done, stopped by the driver, failed by itself, or blocked because this machine cannot write.
+        how: All epochs done, paused where its job says, stopped by the driver, failed by itself, or blocked because
+            this machine cannot write.
         reason: One line for `failed` and `blocked`, else empty.
         traceback: For the trial's log.
         architectures: Keys of the architectures whose trainers the worker now keeps.
     """
 
     number: int
-    how: Literal["complete", "stopped", "failed", "blocked"]
+    how: Literal["complete", "paused", "stopped", "failed", "blocked"]
     reason: str = ""
     traceback: str = ""
     architectures: frozenset[str] = frozenset()

@@ -3,6 +3,7 @@
     sampler: {name: tpe, n_startup_trials: 10}          random, tpe, grid, qmc, gp, cmaes, nsgaii, brute_force
     pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
     pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold
+    pruner: {name: asha, min_epochs: 1, reduction_factor: 3}      pauses trials, and lets the best go on (rungs.py)
 
 Arguments are Optuna's, checked against its signatures; what cannot be written in YAML (functions, other samplers) and
 the seed (it is `search.seed`) are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than
@@ -24,6 +25,7 @@ from pydantic import ConfigDict, ValidationError, model_validator
 
 from colorgan.config import Part
 from colorgan.mistakes import Mistake, MistakesError, did_you_mean, explain, shown
+from search import rungs
 
 SAMPLERS = {
     "random": "RandomSampler",
@@ -43,7 +45,11 @@ PRUNERS = {
     "hyperband": "HyperbandPruner",
     "patient": "PatientPruner",
     "threshold": "ThresholdPruner",
+    "asha": "Asha",
 }
+ASHA = "asha"  # our own, which pauses trials instead of stopping them (rungs.py)
+COMPLETE_ONLY = {"gp"}  # samplers that by themselves look at complete trials only
+LEARNING = {"tpe", "gp"}  # samplers that can learn from other studies
 FINITE_SAMPLERS = {"grid": 10_000, "brute_force": 10_000}  # they go through all values; the most of one parameter
 EXTRAS = {"qmc": ("scipy",), "cmaes": ("cmaes",), "gp": ("torch", "scipy")}  # name of sampler and extra -> modules
 MAX_WHOLE = 1_000_000  # of an argument; as many trials a study can have, and as many epochs a trial
@@ -97,6 +103,8 @@ class Pruner(Method):
     def first_epoch(self) -> int:
         """The first epoch after which it may stop a trial."""
         arguments = self.arguments
+        if self.name == ASHA:
+            return rungs.Asha(**arguments).min_epochs
         if "warmup_epochs" in arguments:
             return int(arguments["warmup_epochs"]) + 1
         steps, resource = arguments.get("n_warmup_steps", 0), arguments.get("min_resource", 1)
@@ -120,7 +128,8 @@ def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, A
 def _class(table: Mapping[str, str], name: str) -> Any:
     import optuna
 
-    return getattr(optuna.samplers if table is SAMPLERS else optuna.pruners, table[name])
+    home: Any = rungs if name == ASHA else optuna.samplers if table is SAMPLERS else optuna.pruners
+    return getattr(home, table[name])
 
 
 def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
@@ -187,7 +196,8 @@ def _wrapped_mistakes(wrapped: Any) -> list[Mistake]:
     if wrapped is None:
         return []
     try:
-        Pruner.model_validate(wrapped)
+        if Pruner.model_validate(wrapped).name == ASHA:
+            return [Mistake(("wrapped",), f"{ASHA} pauses trials and cannot be delayed; use it alone")]
     except ValidationError as error:
         return [Mistake(("wrapped", *keys), message) for keys, message in explain(error, Pruner)]
     return []
@@ -210,5 +220,6 @@ def _optuna_mistakes(table: Mapping[str, str], name: str, arguments: dict[str, A
                 handed_on = {"min_resource", "reduction_factor", "bootstrap_count"} & arguments.keys()
                 make_silently(table, "successive_halving", {key: arguments[key] for key in handed_on})
     except (ValueError, TypeError, FutureWarning) as error:
-        return [Mistake((), f"Optuna refuses these arguments of {name}: {' '.join(str(error).split())}")]
+        reason = " ".join(str(error).split())
+        return [Mistake((), reason if name == ASHA else f"Optuna refuses these arguments of {name}: {reason}")]
     return []

@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from search.method import PRUNERS, SAMPLERS, Pruner, make_silently
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial
 
-if TYPE_CHECKING:
-    import optuna
+from search.method import ASHA, COMPLETE_ONLY, FINITE_SAMPLERS, PRUNERS, SAMPLERS, Pruner, make_silently
+from search.proposals import History, Proposer, pruned_as_complete, stopped_as_pruned
+from search.rungs import Asha, Rungs
+from search.space import Space
+from search.study import StudySpec
 
-    from search.space import Space
-    from search.study import StudySpec
 
-
-def make_sampler(study: StudySpec, space: Space) -> optuna.samplers.BaseSampler:
+def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTrial] = ()) -> optuna.samplers.BaseSampler:
     """Returns the study's sampler.
 
     It draws for each trial from a generator of its own, seeded with `search.seed` and the trial's number. So what a
     trial is given depends on these and on the history alone, and a study that was stopped and goes on, with one
     worker, is the same as one that never stopped.
+
+    Args:
+        study: The study.
+        space: Its space.
+        learned: Trials of earlier studies, for samplers that can learn from them.
     """
+    name = study.search.sampler.name
+    halving = study.search.pruner.name == ASHA
+
+    def see(trial: FrozenTrial) -> FrozenTrial:
+        trial = stopped_as_pruned(trial) if halving else trial
+        return pruned_as_complete(trial) if name in COMPLETE_ONLY else trial
+
+    def view(real: optuna.Study) -> History:
+        return History(real, learned=learned, see=see)
+
+    repeat = study.search.repeat_configurations or name in FINITE_SAMPLERS
+    return Proposer(_maker(study, space), space, view=view, repeat=repeat)
+
+
+def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.BaseSampler]:
+    """Returns what makes the method for a trial's number."""
     sampler, seed = study.search.sampler, study.search.seed
     match sampler.name:
         case "grid":  # its order must stay, as trials are numbered by it
-            return _per_trial(lambda _: make_silently(SAMPLERS, "grid", {"search_space": space.grid(), "seed": seed}))
+            return lambda _: make_silently(SAMPLERS, "grid", {"search_space": space.grid(), "seed": seed})
         case "qmc":  # the same sequence for all trials, of which each takes the next point
-            return _per_trial(lambda number: _qmc(sampler.arguments, seed, _mix(seed, number)))
-    return _per_trial(
-        lambda number: make_silently(SAMPLERS, sampler.name, {**sampler.arguments, "seed": _mix(seed, number)})
-    )
+            return lambda number: _qmc(sampler.arguments, seed, _mix(seed, number))
+    return lambda number: make_silently(SAMPLERS, sampler.name, {**sampler.arguments, "seed": _mix(seed, number)})
 
 
 def make_pruner(study: StudySpec) -> optuna.pruners.BasePruner:
@@ -38,7 +59,18 @@ def make_pruner(study: StudySpec) -> optuna.pruners.BasePruner:
     return pruner
 
 
+def make_rungs(study: StudySpec) -> Rungs:
+    """Returns where the study's trials pause, which is nowhere unless its pruner is `asha`."""
+    pruner, direction = study.search.pruner, study.objective.direction
+    if pruner.name != ASHA:
+        return Rungs((), factor=2, direction=direction)
+    asha = Asha(**pruner.arguments)
+    return Rungs(asha.levels(study.train.schedule.epochs), factor=asha.reduction_factor, direction=direction)
+
+
 def _pruner(pruner: Pruner, epochs: int) -> Any:
+    if pruner.name == ASHA:  # the driver's (rungs.py): Optuna is not asked
+        return optuna.pruners.NopPruner()
     arguments = pruner.arguments
     if "warmup_epochs" in arguments:
         arguments["n_warmup_steps"] = arguments.pop("warmup_epochs") + 1
@@ -57,60 +89,4 @@ def _qmc(arguments: Mapping[str, Any], seed: int, trial_seed: int) -> Any:
 
 def _mix(seed: int, number: int) -> int:
     """Returns a seed for one trial, unrelated to those of its neighbours."""
-    import numpy as np
-
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-
-
-def _per_trial(make: Callable[[int], Any]) -> optuna.samplers.BaseSampler:
-    """Returns a sampler that makes a new one for each trial's number."""
-    import optuna
-
-    class SamplerPerTrial(optuna.samplers.BaseSampler):
-        def __init__(self) -> None:
-            self._samplers: dict[int, optuna.samplers.BaseSampler] = {}
-
-        def _of(self, trial: optuna.trial.FrozenTrial) -> optuna.samplers.BaseSampler:
-            if trial.number not in self._samplers:
-                self._samplers[trial.number] = make(trial.number)
-            return self._samplers[trial.number]
-
-        def before_trial(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-            self._of(trial).before_trial(study, trial)
-
-        def infer_relative_search_space(
-            self, study: optuna.Study, trial: optuna.trial.FrozenTrial
-        ) -> dict[str, optuna.distributions.BaseDistribution]:
-            return self._of(trial).infer_relative_search_space(study, trial)
-
-        def sample_relative(
-            self,
-            study: optuna.Study,
-            trial: optuna.trial.FrozenTrial,
-            search_space: dict[str, optuna.distributions.BaseDistribution],
-        ) -> dict[str, Any]:
-            return self._of(trial).sample_relative(study, trial, search_space)
-
-        def sample_independent(
-            self,
-            study: optuna.Study,
-            trial: optuna.trial.FrozenTrial,
-            param_name: str,
-            param_distribution: optuna.distributions.BaseDistribution,
-        ) -> Any:
-            return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
-
-        def after_trial(
-            self,
-            study: optuna.Study,
-            trial: optuna.trial.FrozenTrial,
-            state: optuna.trial.TrialState,
-            values: Sequence[float] | None,
-        ) -> None:
-            sampler = self._of(trial)
-            del self._samplers[trial.number]
-            finite = (optuna.samplers.GridSampler, optuna.samplers.BruteForceSampler)
-            if not isinstance(sampler, finite):  # these only stop `Study.optimize`; `Space.limit` knows their end
-                sampler.after_trial(study, trial, state, values)
-
-    return SamplerPerTrial()

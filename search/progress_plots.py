@@ -31,6 +31,7 @@ from search.tradeoff import SIZE, TIME, trade_off
 from search.verdict import Verdict
 
 PAUSE_SHARE = 0.2  # of the working time; a longer time without any trial is cut out of the timeline
+NOT_COMPLETE = ("pruned", "running", "waiting", "paused")
 ROW_INCHES, MAX_TIMELINE_INCHES = 0.22, 6.0
 
 
@@ -43,7 +44,7 @@ def draw_history(verdict: Verdict) -> Figure | None:
         return None
     figure, [axes] = new_figure()
     limit_objective(axes, verdict, [value for record, value in valued if record.state == "complete"], baselines=True)
-    for states, fill, label in ((("complete",), MUTED, "complete"), (("pruned", "running", "waiting"), "none", "not")):
+    for states, fill, label in ((("complete",), MUTED, "complete"), (NOT_COMPLETE, "none", "not")):
         shown = [(record.number, value) for record, value in valued if record.state in states]
         name = label if label == "complete" else "pruned or running, its last value"
         _points(axes, shown, color=fill, label=name)

@@ -24,7 +24,7 @@ from search.confirmation import DEFAULT, Scores, hopeless, scores, winner
 from search.method import Pruner, Sampler
 from search.parameter import Scalar
 from search.run import StudyResult, load_result, run_in
-from search.snapshot import ranked
+from search.snapshot import group_name, ranked
 from search.source import SEEDS, Plan, PlannedTrial
 from search.space import Space
 from search.storage import StudyFolder
@@ -180,7 +180,7 @@ def _candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Cand
     ]
     for record in _picked(study, pick) if pick else ranked(study.records, study.spec.objective.direction):
         if all(record.params != candidate.params for candidate in found) and len(found) <= (len(pick) or top):
-            name = f"trial-{record.number:04d}"
+            name = group_name(record.number)
             found.append(Candidate(name=name, trial=record.number, params=record.params, searched=_value(record)))
     if len(found) < 2:
         raise PromoteError(

@@ -137,7 +137,7 @@ def _common(verdict: Verdict) -> dict[str, Any]:
         "sure": verdict_words.certainty(verdict),
         "mattered": verdict_words.importance(verdict),
         "cost": verdict_words.cost(verdict),
-        "running": sum(record.state in ("running", "waiting") for record in verdict.result.records),
+        "running": sum(record.state in ("running", "waiting", "paused") for record in verdict.result.records),
         "written": _now(),
     }
 

@@ -17,6 +17,7 @@ import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from colorgan.record import TrialRecord, after_last_epoch
+from search.source import GROUP
 from search.space import Space
 from search.storage import StudyFolder
 
@@ -103,7 +104,7 @@ def _trial(record: TrialRecord, space: Space, failed_value: float | None) -> Fro
             params=fixed.params,
             distributions=fixed.distributions,
             intermediate_values=reports,
-            user_attrs=notes if state.is_finished() else {},
+            user_attrs=(notes if state.is_finished() else {}) | ({GROUP: record.group} if record.group else {}),
         )
     except ValueError:
         return create_trial(state=TrialState.RUNNING)

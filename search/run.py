@@ -21,6 +21,7 @@ from search.database import open_study
 from search.driver import Driver
 from search.engines.local import LocalEngine
 from search.events import OBJECTIVE_TAG, MetricColumn, write_experiment
+from search.experience import learned_once
 from search.mend import mend_events, mend_records
 from search.methods import make_pruner, make_sampler
 from search.outage import Patience
@@ -166,8 +167,10 @@ def _drive(
     plan: Plan | None,
 ) -> None:
     space = Space(spec.space, spec.train)
-    sampler, pruner = make_sampler(spec, space), make_pruner(spec)
     mend_records(folder, view.say)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    sampler = make_sampler(spec, space, learned=learned_once(spec, space, folder, view.say))
+    pruner = make_pruner(spec)
     patience, direction = Patience(view.say), spec.objective.direction
     study = open_study(
         folder, name=spec.name, direction=direction, url=storage, sampler=sampler, pruner=pruner, patience=patience

@@ -94,6 +94,11 @@ class Search(Part):
     """So many lost workers a trial survives."""
     max_consecutive_failures: Annotated[int, Field(ge=1)] = 8
     """After so many failed trials in a row the study stops: something else is wrong."""
+    repeat_configurations: bool = False
+    """Whether a configuration may be trained again because the sampler happens to propose it again."""
+    seeds_per_trial: Annotated[int, Field(ge=1, le=100)] = 1
+    """A configuration whose first trial is complete is trained with so many seeds, each a trial of its own beyond
+    `trials`; the mean over them counts."""
     start_with_default: bool = True
     """Trial 0 is what `train` says, or the nearest in the space, so that a search is never worse."""
     trials_per_worker: Annotated[int, Field(ge=1)] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from colorgan.record import FINISHED, TrialRecord
 
@@ -47,14 +48,27 @@ class Snapshot:
 def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
     """Returns how many trials are in each state."""
     states: list[str] = [record.state for record in records]
-    return {state: states.count(state) for state in (*FINISHED, "running", "waiting")}
+    return {state: states.count(state) for state in (*FINISHED, "running", "waiting", "paused")}
 
 
 def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
-    """Returns the complete trials, the best objective first, the earliest of equals."""
+    """Returns the complete trials, the best objective first, the earliest of equals.
+
+    Of a configuration that was trained with several seeds their mean counts, and its trials stay together.
+    """
     sign = 1.0 if direction == "minimize" else -1.0
-    complete = [(sign * r.objective, r.number, r) for r in records if r.state == "complete" and r.objective is not None]
-    return [record for _, _, record in sorted(complete)]
+    groups: dict[str, list[tuple[int, float, TrialRecord]]] = {}
+    for record in records:
+        if record.state == "complete" and record.objective is not None:
+            found = (record.number, sign * record.objective, record)
+            groups.setdefault(record.group or group_name(record.number), []).append(found)
+    means = [(fmean(value for _, value, _ in group), sorted(group)) for group in groups.values()]
+    return [record for _, group in sorted(means) for _, _, record in group]
+
+
+def group_name(number: int) -> str:
+    """Returns the name of the group that a trial of its own begins; its run's in TensorBoard too."""
+    return f"trial-{number:04d}"
 
 
 def best_record(records: Iterable[TrialRecord], direction: str) -> TrialRecord | None:

@@ -1,22 +1,25 @@
-"""Where a driver's trials come from: those that an earlier driver left RUNNING, those of a plan, those of a sampler.
+"""Where a driver's trials come from: some were left RUNNING, some are planned or known, a sampler chooses the rest.
 
 The only room that asks Optuna for trials.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from colorgan.record import TrialRecord
+from search.experience import known_good
+from search.snapshot import group_name
 from search.space import Params, Space
 from search.study import StudySpec
 
 SEEDS = 2**31  # of a configuration
-_SEED, _GROUP = "seed", "group"  # user attributes of planned trials
+_SEED, GROUP = "seed", "group"  # user attributes of planned trials and of further seeds
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,36 @@ class Plan:
 class TrialSource:
     """Asks for one trial after another until the study has as many as it wants.
 
-    Attributes:
-        wanted: How many trials the study wants, those of earlier runs included.
+    A configuration's further seeds are trials beyond those that the study file asks for.
     """
 
     def __init__(self, spec: StudySpec, study: optuna.Study, space: Space, plan: Plan | None = None) -> None:
         self._spec, self._study, self._space, self._plan = spec, study, space, plan
         trials = spec.search.trials
-        self.wanted = len(plan.trials) if plan else min(trials, space.limit(spec) or trials)
-        self._asked = 0
+        self._configurations = len(plan.trials) if plan else min(trials, space.limit(spec) or trials)
+        self._asked = self._repeats = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many trials the study wants, as far as is known, those of earlier runs included."""
+        return self._configurations + self._repeats
 
     def begin(self) -> tuple[list[optuna.Trial], list[str]]:
         """Prepares a new study; returns the trials that an earlier driver left RUNNING, and notes for people."""
         trials = self._study.get_trials(deepcopy=False)
-        notes = self._enqueue() if not trials else []
+        notes = self._enqueue(done=len(trials))
         self._asked = sum(frozen.state != TrialState.WAITING for frozen in trials)
+        self._repeats = sum(GROUP in frozen.user_attrs for frozen in trials) if self._plan is None else 0
+        for frozen, missing in self._unrepeated(trials):
+            self._repeat(frozen.number, frozen.params, missing)
         left = [frozen for frozen in trials if frozen.state == TrialState.RUNNING]
         return [optuna.Trial(self._study, frozen._trial_id) for frozen in left], notes
 
     def done(self) -> bool:
         """Returns whether the study has all its trials, and none is left unfinished."""
         trials = self._study.get_trials(deepcopy=False)
-        running = any(frozen.state == TrialState.RUNNING for frozen in trials)
-        return not running and sum(frozen.state.is_finished() for frozen in trials) >= self.wanted
+        open_ = any(not frozen.state.is_finished() for frozen in trials) or bool(self._unrepeated(trials))
+        return not open_ and len(trials) >= self._configurations
 
     def more(self) -> bool:
         """Returns whether `ask` would be of use."""
@@ -82,23 +92,47 @@ class TrialSource:
             self._study.tell(trial, state=TrialState.PRUNED)
         return needless or trial
 
+    def repeat(self, record: TrialRecord) -> None:
+        """Queues the further seeds of a complete trial, where the study wants them."""
+        if self._plan is None and not record.group:
+            self._repeat(record.number, record.params, self._spec.search.seeds_per_trial - 1)
+
     def seed(self, trial: optuna.Trial) -> int:
         """Returns the seed of a trial's configuration."""
         return int(trial.user_attrs.get(_SEED, (self._spec.train.seed + trial.number) % SEEDS))
 
     def group(self, trial: optuna.Trial) -> str:
         """Returns the group that a trial was planned in, or nothing."""
-        return str(trial.user_attrs.get(_GROUP, ""))
+        return str(trial.user_attrs.get(GROUP, ""))
 
-    def _enqueue(self) -> list[str]:
-        """Queues the plan, or the default configuration."""
+    def _repeat(self, number: int, params: Params, times: int) -> None:
+        for _ in range(times):
+            self._study.enqueue_trial(params, user_attrs={GROUP: group_name(number)})
+            self._repeats += 1
+
+    def _unrepeated(self, trials: Sequence[FrozenTrial]) -> list[tuple[FrozenTrial, int]]:
+        """Returns the complete trials that lack further seeds, each with how many: a driver was killed in between."""
+        further = self._spec.search.seeds_per_trial - 1
+        if self._plan is not None or not further:
+            return []
+        groups = Counter(trial.user_attrs.get(GROUP) for trial in trials)
+        first = [t for t in trials if t.state == TrialState.COMPLETE and GROUP not in t.user_attrs]
+        lacking = [(trial, further - groups[group_name(trial.number)]) for trial in first]
+        return [(trial, missing) for trial, missing in lacking if missing > 0]
+
+    def _enqueue(self, *, done: int) -> list[str]:
+        """Queues what the study begins with, but for so many: a plan, or the default and known good configurations."""
         if self._plan:
-            for planned in self._plan.trials:
-                attributes = {_SEED: planned.seed, _GROUP: planned.group}
+            for planned in self._plan.trials[done:]:
+                attributes = {_SEED: planned.seed, GROUP: planned.group}
                 self._study.enqueue_trial(planned.params, user_attrs=attributes)
             return []
-        if not self._spec.search.start_with_default:
+        search = self._spec.search
+        if done >= search.start_with_default + len(self._spec.enqueue):
             return []
-        params, notes = self._space.default_params()
-        self._study.enqueue_trial(params)
-        return notes
+        default, notes = self._space.default_params() if search.start_with_default else (None, [])
+        first: list[Params] = [] if default is None else [default]
+        first += [params for params in known_good(self._spec, self._space) if params not in first]
+        for params in first[done:]:
+            self._study.enqueue_trial(params)
+        return [] if done else notes

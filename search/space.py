@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from search.study import StudySpec
 
+MAX_COMBINATIONS = 100_000  # of a grid, which Optuna holds in memory, or of conditions, which are gone through
 Params = dict[str, Scalar]
 Shown = bool | int | float | str
 
@@ -60,9 +61,8 @@ class Space:
         """Returns the parameters that make `base`, and a note for each that cannot: the nearest allowed is taken."""
         params, notes = self.complete({}), []
         for path, value in params.items():
-            wanted = self._default(path)
-            same = math.isclose(value, wanted) if is_number(value) and is_number(wanted) else value == wanted  # type: ignore[arg-type]
-            if not same:
+            wanted = self._wanted(path, self._tree)
+            if not same(value, wanted):
                 notes.append(f"{path}: the default {wanted} lies outside the space; trial 0 takes {value}")
         return params, notes
 
@@ -71,8 +71,20 @@ class Space:
         completed: Params = {}
         for path, parameter in self.parameters.items():
             if self.active(path, completed):
-                completed[path] = params[path] if path in params else parameter.nearest(self._default(path))
+                completed[path] = params[path] if path in params else parameter.nearest(self._wanted(path, self._tree))
         return completed
+
+    def params_of(self, config: TrainConfig) -> Params | None:
+        """Returns the parameters that make a configuration, its seed aside; None where it is not of this space."""
+        tree, params = config.model_dump(), dict[str, Scalar]()
+        for path, parameter in self.parameters.items():
+            if self.active(path, params):
+                params[path] = parameter.nearest(self._wanted(path, tree))
+        try:
+            made = self.to_config(params, seed=config.seed)
+        except ConfigError:
+            return None
+        return params if same(made.model_dump(), tree) else None
 
     def to_config(self, params: Mapping[str, Scalar], *, seed: int) -> TrainConfig:
         """Returns the configuration of a trial, factors multiplied out.
@@ -140,10 +152,13 @@ class Space:
 
     def limit(self, study: StudySpec) -> int | None:
         """Returns the number of trials after which the study's sampler would only repeat itself; None: never."""
+        finite = all(parameter.count() is not None for parameter in self.parameters.values())
         match study.search.sampler.name:
-            case "grid":  # which does not know that it has seen the default
-                return self.combinations() + study.search.start_with_default
+            case "grid":  # which does not know that it has seen the default and others
+                return self.combinations() + study.search.start_with_default + len(study.enqueue)
             case "brute_force":
+                return self.combinations()
+            case _ if finite and not study.search.repeat_configurations and self.conditions() <= MAX_COMBINATIONS:
                 return self.combinations()
         return None
 
@@ -153,17 +168,14 @@ class Space:
         Raises:
             KeyError: There is none.
         """
-        node: Any = self._tree
-        for name in path.split("."):
-            node = node[name]
-        return node
+        return _field(self._tree, path)
 
-    def _default(self, path: str) -> Any:
-        """Returns the parameter that makes the base's value."""
-        value, target = self.base_value(path), self.parameters[path].factor_of
+    def _wanted(self, path: str, tree: Mapping[str, Any]) -> Any:
+        """Returns the parameter that makes a configuration's value."""
+        value, target = _field(tree, path), self.parameters[path].factor_of
         if target is None:
             return value
-        other = self.base_value(target)
+        other = _field(tree, target)
         return value / other if is_number(value) and is_number(other) and other else 1.0
 
     def _product(self, path: str, factor: float, other: Any) -> float:
@@ -181,6 +193,22 @@ class Space:
             if path in params and self.active(path, result):
                 result[path] = params[path]
         return result
+
+
+def _field(tree: Mapping[str, Any], path: str) -> Any:
+    node: Any = tree
+    for name in path.split("."):
+        node = node[name]
+    return node
+
+
+def same(first: Any, second: Any) -> bool:
+    """Returns whether two values, or trees of values, are equal but for rounding."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    if is_number(first) and is_number(second):
+        return math.isclose(first, second, rel_tol=1e-9)
+    return bool(first == second)
 
 
 def _parents_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:

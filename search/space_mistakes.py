@@ -15,7 +15,7 @@ from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import Mistake, did_you_mean, shown
 from colorgan.yaml_values import shown_key
 from search.parameter import CategoricalParameter, FloatParameter, Parameter, Scalar, is_number
-from search.space import Space, parents
+from search.space import Space, parents, same
 
 MAX_TRIED = 5_000  # values together, each for 0.1 ms
 _SAME_PHOTOS = "all trials must be measured on the same photos to be comparable"
@@ -185,3 +185,23 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return leaves
+
+
+def value_mistakes(space: Space, params: Mapping[str, Scalar]) -> list[Mistake]:
+    """Returns what keeps some values from being parameters of a sound space; those left out are defaults.
+
+    Args:
+        space: The space.
+        params: Values by dotted path.
+    """
+    mistakes, completed = [], space.complete({path: params[path] for path in params if path in space.parameters})
+    for path, value in params.items():
+        if path not in space.parameters:
+            hint = did_you_mean(path, space.parameters)
+            mistakes.append(Mistake((path,), f"is not searched{hint}; searched are {', '.join(space.parameters)}"))
+        elif path not in completed:
+            mistakes.append(Mistake((path,), "is searched only where its `when` holds, which it does not here"))
+        elif not same(space.parameters[path].nearest(value), value):
+            nearest = shown(space.parameters[path].nearest(value))
+            mistakes.append(Mistake((path,), f"{shown(value)} is outside the space; the nearest inside is {nearest}"))
+    return mistakes

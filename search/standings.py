@@ -11,7 +11,7 @@ from search.space import Space
 from search.verdict import Verdict
 from search.words import short_path
 
-AFTER = ("running", "waiting", "pruned", "failed")  # the complete trials; their objectives do not compare
+AFTER = ("running", "waiting", "paused", "pruned", "failed")  # the complete trials; their objectives do not compare
 
 
 @dataclass(frozen=True)

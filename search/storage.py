@@ -15,6 +15,7 @@ from typing import Any
 
 from colorgan.errors import CannotRunError
 from colorgan.record import RecordError, TrialRecord, read_record, record_copy
+from search.snapshot import group_name
 from search.summary import read_summary
 
 
@@ -81,6 +82,11 @@ class StudyFolder:
         return self.path / "workers"
 
     @property
+    def learned(self) -> Path:
+        """Trials of earlier studies that this one learns from."""
+        return self.path / "learned.json"
+
+    @property
     def trials_table(self) -> Path:
         """One row a trial."""
         return self.path / "trials.csv"
@@ -111,7 +117,7 @@ class StudyFolder:
 
     def session(self, number: int) -> Path:
         """Returns the run directory of a trial in TensorBoard; it need not exist."""
-        return self.tensorboard / f"trial-{number:04d}"
+        return self.tensorboard / group_name(number)
 
     def trials(self) -> list[TrialFolder]:
         """Returns the folders of all trials that have begun, by number."""

@@ -14,6 +14,9 @@
       {metric: valid/delta_e, direction: minimize, smooth_epochs: 3}
     search:                       # sampler and pruner: search/method.py; the rest: `Search`
       {trials: 16, sampler: {name: tpe}, pruner: {name: median, warmup_epochs: 3}, seed: 0, workers: auto}
+    enqueue:                      # configurations to begin with: values by path, or a configuration's file
+      - {optimizer.generator_learning_rate: 1.0e-3}
+    learn_from: [results/earlier] # studies whose trials the sampler learns from, where they could be this one's
 
 Only `name` and `space` must be there. What may not be searched, and why: `FIXED` in search/space_mistakes.py.
 """
@@ -31,17 +34,16 @@ from colorgan.config import Part, TrainConfig
 from colorgan.errors import BadInputError
 from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
-from search.method import FINITE_SAMPLERS
-from search.parameter import Parameter
+from search.method import FINITE_SAMPLERS, LEARNING
+from search.parameter import Choice, Parameter
 from search.settings import MAY_CHANGE, Search
 from search.settings import Objective as Objective  # search.study is where others look for it
-from search.space import Space
-from search.space_mistakes import finite_mistakes, space_mistakes
+from search.space import MAX_COMBINATIONS, Space
+from search.space_mistakes import finite_mistakes, space_mistakes, value_mistakes
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = {"runs", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 """Names of no study: colorgan's own folder for runs by hand, and devices, which Windows allows no folder to be."""
-MAX_COMBINATIONS = 100_000  # of a grid, which Optuna holds in memory, or of conditions, which are gone through
 HARMLESS_SPACE = {"losses.l1_weight": {"type": "categorical", "choices": [100.0]}}  # stands in for an unreadable one
 
 
@@ -75,6 +77,11 @@ class StudySpec(Part):
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
     objective: Objective = Field(default_factory=lambda: Objective.model_validate({}))
     search: Search = Field(default_factory=Search)
+    enqueue: Annotated[tuple[Annotated[str, Field(min_length=1)] | dict[str, Choice], ...], Field(strict=False)] = ()
+    """Configurations to begin with, after the default: parameters by dotted path, those left out as in `train`; or a
+    configuration's file, e.g. `results/earlier/promoted/config.yaml`."""
+    learn_from: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
+    """Folders of earlier studies whose trials the sampler learns from, also where their spaces were others."""
 
     @model_validator(mode="after")
     def _fit_together(self, info: ValidationInfo) -> Self:
@@ -82,7 +89,7 @@ class StudySpec(Part):
         base = None if unread.train else self.train
         mistakes = [Mistake(("space", *m.keys), m.message) for m in space_mistakes(self.space, base, unread.parameters)]
         mistakes += self._epoch_mistakes() if base else []
-        mistakes += [] if mistakes else self._finite_mistakes()
+        mistakes += [] if mistakes else self._finite_mistakes() + self._start_mistakes()
         if mistakes:
             raise MistakesError(mistakes)
         return self
@@ -102,6 +109,16 @@ class StudySpec(Part):
             mistakes.append(
                 Mistake(("search", "pruner"), f"{message} prune. Lower its warm-up, or use the pruner none")
             )
+        return mistakes
+
+    def _start_mistakes(self) -> list[Mistake]:
+        space, mistakes = Space(self.space, self.train), []
+        for index, entry in enumerate(self.enqueue):
+            found = [] if isinstance(entry, str) else value_mistakes(space, entry)
+            mistakes += [Mistake(("enqueue", index, *m.keys), m.message) for m in found]
+        if self.learn_from and self.search.sampler.name not in LEARNING:
+            message = f"the sampler {self.search.sampler.name} learns from no trials; use {' or '.join(LEARNING)}"
+            mistakes.append(Mistake(("learn_from",), message))
         return mistakes
 
     def _finite_mistakes(self) -> list[Mistake]:

@@ -53,16 +53,17 @@ class TrialRunner:
         note = resume(trainer, job.config, job.checkpoint)
         setup = time.perf_counter() - started
         yield TrialStarted(job.number, built, setup, tuple(trainer.history), trainer.parameters, note)
-        for result in train(trainer, job.checkpoint):
+        last = min(job.until or job.config.schedule.epochs, job.config.schedule.epochs)
+        for result in train(trainer, job.checkpoint, until=last):
             if result is not None:
                 yield EpochDone(job.number, result)
             save = stop()
-            if save is not None and trainer.epoch < job.config.schedule.epochs:
+            if save is not None and trainer.epoch < last:
                 if save:
                     trainer.save(job.checkpoint)
                 yield self._ended(job, "stopped")
                 return
-        yield self._ended(job, "complete")
+        yield self._ended(job, "complete" if last == job.config.schedule.epochs else "paused")
 
     def _failed(self, job: Job, error: Exception) -> TrialEnded:
         """Returns what became of a trial: the machine's fault, or its own."""

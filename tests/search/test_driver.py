@@ -39,11 +39,12 @@ def started(job: Job, history: tuple[EpochResult, ...] = ()) -> TrialStarted:
 def honest(job: Job, value: float | None = None) -> Iterator[Event | None]:
     """Trains as a worker does, from its checkpoint, in which it keeps the number of epochs done."""
     done = int(job.checkpoint.read_text()) if job.checkpoint.exists() else 0
+    last = job.config.schedule.epochs
     yield started(job, tuple(result(job, epoch, value) for epoch in range(1, done + 1)))
-    for epoch in range(done + 1, EPOCHS + 1):
+    for epoch in range(done + 1, (job.until or last) + 1):
         job.checkpoint.write_text(str(epoch))
         yield EpochDone(job.number, result(job, epoch, value))
-    yield TrialEnded(job.number, "complete")
+    yield TrialEnded(job.number, "complete" if job.until is None else "paused")
 
 
 def hanging(job: Job) -> Iterator[Event | None]:
@@ -522,3 +523,108 @@ def test_a_planned_study_trains_its_plan_and_leaves_out_what_is_no_longer_needed
     assert "enough" in study.lines
     assert study.run(spec, Generators(honest)) == "finished"  # nothing more to do
     assert len(study.trials) == 6
+
+
+ASHA = {"name": "asha", "min_epochs": 1, "reduction_factor": 2}  # of 4 epochs it pauses trials after 1 and 2
+
+
+def by_rung(study: Study) -> dict[int, int]:
+    """Returns the epochs that each trial has done."""
+    return {record.number: len(record.epochs) for record in study.records}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_trials_pause_at_rungs_and_the_best_go_on_under_their_numbers(study: Study, count: int) -> None:
+    engine = Generators(count=count)
+    assert study.run(study_of(trials=12, pruner=ASHA), engine) == "finished"
+    epochs, records = by_rung(study), study.records
+    assert set(epochs) == set(range(12))
+    complete = [record for record in records if record.state == "complete"]
+    assert {record.number for record in complete} == {number for number, done in epochs.items() if done == EPOCHS}
+    assert 1 <= len(complete) <= 3
+    assert 3 <= sum(done >= 2 for done in epochs.values()) <= 8
+    best = min(records, key=lambda record: record.params[RATE])  # the play's objective grows with the rate
+    assert best.state == "complete"
+    for number, done in epochs.items():
+        jobs = [job for _, job in engine.jobs if job.number == number]
+        assert [job.until for job in jobs] == [1, 2, None][: len(jobs)]
+        assert done == (1, 2, EPOCHS)[len(jobs) - 1]
+    assert set(study.states) == {"COMPLETE", "PRUNED"}
+    pruned = next(record for record in records if record.state == "pruned")
+    assert pruned.reason == f"paused after epoch {len(pruned.epochs)}; others went on"
+    assert study.trials[pruned.number].value == pruned.objective
+
+
+def test_a_new_configuration_is_tried_only_where_no_paused_trial_may_go_on(study: Study) -> None:
+    engine = Generators()
+    study.run(study_of(trials=6, pruner=ASHA), engine)
+    reached: dict[int, list[float]] = {1: [], 2: []}
+    objectives = {record.number: {e.epoch: e.objective for e in record.epochs} for record in study.records}
+    for _, job in engine.jobs:
+        paused_at = {1: None, 2: 1, None: 2}[job.until]
+        if paused_at is not None and len(reached[paused_at]) > 1:
+            place = sum(value < objectives[job.number][paused_at] for value in reached[paused_at])
+            assert place < len(reached[paused_at]) // 2
+        if job.until is not None:
+            reached[job.until].append(objectives[job.number][job.until])
+
+
+def test_one_trial_is_trained_to_its_end_where_there_are_too_few_for_the_rule(study: Study) -> None:
+    study.run(study_of(trials=1, pruner=ASHA), Generators())
+    assert study.states == ["COMPLETE"]
+
+
+def test_a_study_with_paused_trials_goes_on_as_if_it_had_not_been_stopped(study: Study, tmp_path: Path) -> None:
+    spec = study_of(trials=8, pruner=ASHA, sampler={"name": "tpe", "n_startup_trials": 2})
+    other = Study(StudyFolder(tmp_path / "other"))
+    other.run(spec, Generators())
+    for _ in range(200):
+        stops = iter([None] * 7)
+
+        def seen(driver: Driver, stops: Iterator[None] = stops) -> None:
+            if next(stops, 0) == 0:
+                driver.stop()
+
+        if study.run(spec, Generators(), seen=seen) == "finished":
+            break
+        assert {"paused", "waiting"} & {record.state for record in study.records}
+    assert [(t.params, t.state, t.value) for t in study.trials] == [(t.params, t.state, t.value) for t in other.trials]
+    assert by_rung(study) == by_rung(other)
+
+
+def test_paused_trials_teach_the_sampler(study: Study) -> None:
+    spec = study_of(trials=20, pruner=ASHA, sampler={"name": "tpe", "n_startup_trials": 6})
+    study.run(spec, Generators())
+    rates = [record.params[RATE] for record in study.records]
+    assert sum(rates[-7:]) < sum(rates[1:8])
+
+
+def test_each_complete_configuration_is_trained_with_further_seeds(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        return failing(job) if job.config.optimizer.generator_learning_rate == 2e-4 else honest(job)
+
+    assert study.run(study_of(trials=3, seeds_per_trial=3), Generators(play)) == "finished"
+    records = study.records
+    assert [(record.number, record.group) for record in records] == [
+        *((0, ""), (1, ""), (2, "trial-0001"), (3, "trial-0001")),
+        *((4, ""), (5, "trial-0004"), (6, "trial-0004")),
+    ]
+    assert records[1].params == records[2].params == records[3].params
+    assert len({record.seed for record in records}) == 7
+    assert study.run(study_of(trials=3, seeds_per_trial=3), again := Generators(play)) == "finished"
+    assert again.jobs == []
+
+
+def test_further_seeds_are_not_lost_with_the_driver(study: Study) -> None:
+    study.run(study_of(trials=2), Generators())  # as if it had been killed before it queued any
+    assert study.run(study_of(trials=2, seeds_per_trial=2), Generators()) == "finished"
+    assert [record.group for record in study.records] == ["", "", "trial-0000", "trial-0001"]
+
+
+def test_a_study_begins_with_the_configurations_that_it_names(study: Study, tmp_path: Path) -> None:
+    spec = study_of(trials=4)
+    file = tmp_path / "config.yaml"
+    file.write_text(spec.train.with_values({RATE: 5e-3, "seed": 7}).to_yaml())
+    spec = spec.model_copy(update={"enqueue": ({RATE: 3e-3}, {RATE: 2e-4}, str(file))})
+    study.run(spec, Generators())
+    assert [trial.params[RATE] for trial in study.trials[:3]] == [2e-4, 3e-3, 5e-3]

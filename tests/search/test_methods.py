@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from colorgan.config import TrainConfig
 from search import method
-from search.method import EXTRAS, PRUNERS, SAMPLERS, Pruner, Sampler
+from search.method import ASHA, EXTRAS, PRUNERS, SAMPLERS, Pruner, Sampler
 from search.methods import make_pruner, make_sampler
 from search.parameter import CategoricalParameter, FloatParameter, IntParameter
 from search.settings import Search
@@ -121,7 +121,7 @@ def test_tpe_learns():
     )
 
 
-@pytest.mark.parametrize(("name", "cls"), [(n, c) for n, c in PRUNERS.items()])
+@pytest.mark.parametrize(("name", "cls"), [*{**PRUNERS, ASHA: "NopPruner"}.items()])
 def test_each_pruner_is_optunas_and_warns_of_nothing(name, cls):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

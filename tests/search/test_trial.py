@@ -96,6 +96,21 @@ def test_a_stopped_trial_goes_on_from_its_checkpoint_to_the_same_numbers(
     assert metrics(first) + metrics(second) == undisturbed
 
 
+@pytest.mark.parametrize("checkpoint_epochs", [1, 3])
+def test_a_trial_that_pauses_goes_on_as_if_it_had_not(
+    runner: TrialRunner, undisturbed: list[dict[str, float]], tmp_path: Path, checkpoint_epochs: int
+) -> None:
+    config = with_values(schedule__checkpoint_epochs=checkpoint_epochs)
+    jobs = [Job(5, config, tmp_path / "c.npz", until=until) for until in (1, 2, 2, None)]
+    parts = []
+    for job in jobs:
+        parts.append(run(runner, job))
+        run(runner, Job(6, CONFIG.with_values(OTHER), tmp_path / "other.npz"))
+    assert [part[-1].how for part in parts if isinstance(part[-1], TrialEnded)] == [*["paused"] * 3, "complete"]
+    assert [len(metrics(part)) for part in parts] == [1, 1, 0, 1]
+    assert [values for part in parts for values in metrics(part)] == undisturbed
+
+
 def test_a_stop_after_the_last_epoch_comes_too_late(runner: TrialRunner, tmp_path: Path) -> None:
     last = run(runner, Job(0, CONFIG, tmp_path / "c.npz"), stop_after(3, save=True))[-1]
     assert isinstance(last, TrialEnded)

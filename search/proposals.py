@@ -1,0 +1,210 @@
+"""Asks a method of Optuna for configurations, each of them new, and shows it what it can learn from.
+
+A method is made anew for each trial, so that what a trial is given depends on the seed, its number and the history
+alone. All its parameters are drawn before Optuna is told any of them. So a configuration that was trained before is
+drawn again, and costs neither a trial nor its number.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Container, Sequence
+from typing import Any, cast
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from search.space import Params, Space
+
+ATTEMPTS = 20  # by the method itself
+RANDOM_ATTEMPTS = 1000  # thereafter: the method knows nothing but what is there
+_Key = frozenset[tuple[str, Any]]
+EXHAUSTIVE = (optuna.samplers.GridSampler, optuna.samplers.BruteForceSampler)  # they go through a space in order
+
+
+class History:
+    """A study as a method sees it: with trials of earlier studies, and with what stopped trials have shown.
+
+    It has what methods ask a study for; the rest is the study's own.
+    """
+
+    def __init__(
+        self, study: optuna.Study, *, learned: Sequence[FrozenTrial], see: Callable[[FrozenTrial], FrozenTrial]
+    ) -> None:
+        """Wraps a study.
+
+        Args:
+            study: The real one.
+            learned: Finished trials from elsewhere, shown before its own; they must have its distributions.
+            see: Turns a trial of the study into what is shown of it.
+        """
+        self._real, self._learned, self._see = study, learned, see
+
+    def __getattr__(self, name: str) -> Any:
+        """Returns what is the study's own."""
+        return getattr(self._real, name)
+
+    def shifted(self, trial: FrozenTrial) -> FrozenTrial:
+        """Returns a trial under the number that it has here."""
+        if not self._learned:
+            return trial
+        moved = copy.copy(trial)
+        moved.number = trial.number + len(self._learned)
+        return moved
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        """Returns the trials in these states, of all states by default."""
+        return self._get_trials(deepcopy, states)
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        own = [self.shifted(self._see(t)) for t in self._real._get_trials(deepcopy=False, use_cache=use_cache)]
+        found = [trial for trial in (*self._learned, *own) if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+
+def stopped_as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    """Returns a trial that has reported but is not finished as one that was pruned there: a paused one, above all."""
+    if trial.state != TrialState.RUNNING or not trial.intermediate_values:
+        return trial
+    return _as(trial, TrialState.PRUNED, trial.intermediate_values[max(trial.intermediate_values)])
+
+
+def pruned_as_complete(trial: FrozenTrial) -> FrozenTrial:
+    """Returns a pruned trial as one that ended with its last report, for methods that look at complete ones only."""
+    if trial.state != TrialState.PRUNED or not trial.intermediate_values:
+        return trial
+    return _as(trial, TrialState.COMPLETE, trial.intermediate_values[max(trial.intermediate_values)])
+
+
+def _as(trial: FrozenTrial, state: TrialState, value: float) -> FrozenTrial:
+    seen = copy.copy(trial)
+    seen.state, seen.values = state, [value]
+    return seen
+
+
+class Proposer(BaseSampler):
+    """The sampler of a study: a method's, with its proposals checked."""
+
+    def __init__(
+        self,
+        make: Callable[[int], BaseSampler],
+        space: Space,
+        *,
+        view: Callable[[optuna.Study], History],
+        repeat: bool,
+    ) -> None:
+        """Wraps a method.
+
+        Args:
+            make: Makes the method for a trial's number.
+            space: The study's.
+            view: Returns what the method sees of a study.
+            repeat: Take proposals as they are, be they new or not.
+        """
+        self._make, self._space, self._view, self._repeat = make, space, view, repeat
+        self._methods: dict[int, BaseSampler] = {}
+        self._drawn: dict[int, Params] = {}
+        self._tried: dict[int, _Key] = {}
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Makes the trial's method."""
+        method, seen = self._method(trial.number), self._view(study)
+        method.before_trial(_study(seen), seen.shifted(trial))
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Draws all parameters of the trial, and returns their distributions."""
+        seen, method = self._view(study), self._method(trial.number)
+        if self._repeat:
+            return method.infer_relative_search_space(_study(seen), seen.shifted(trial))
+        known = self._known(study, trial.number)
+        for attempt in range(ATTEMPTS + RANDOM_ATTEMPTS):
+            if attempt == ATTEMPTS:
+                method = optuna.samplers.RandomSampler(seed=trial.number)
+            draft = _Draft(method, _study(seen), seen.shifted(trial))
+            params = self._space.suggest(cast(optuna.Trial, draft))
+            if frozenset(params.items()) not in known:
+                break
+        self._drawn[trial.number] = params
+        return draft.distributions
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Returns what was drawn."""
+        if self._repeat:
+            seen = self._view(study)
+            return self._method(trial.number).sample_relative(_study(seen), seen.shifted(trial), search_space)
+        return dict(self._drawn.pop(trial.number))
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Draws what a trial lacks that an enqueued configuration gave only in part."""
+        seen, method = self._view(study), self._method(trial.number)
+        return method.sample_independent(_study(seen), seen.shifted(trial), param_name, param_distribution)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Lets the method note what it notes of a finished trial, and forgets it."""
+        method, seen = self._method(trial.number), self._view(study)
+        del self._methods[trial.number]
+        if not isinstance(method, EXHAUSTIVE):  # these only stop `Study.optimize`; `Space.limit` knows their end
+            method.after_trial(_study(seen), seen.shifted(trial), state, values)
+
+    def _known(self, study: optuna.Study, number: int) -> set[_Key]:
+        """Returns the configurations that other trials of a study have."""
+        for trial in study._get_trials(deepcopy=False, use_cache=True):
+            if trial.number != number and trial.number not in self._tried and trial.state != TrialState.WAITING:
+                self._tried[trial.number] = frozenset(trial.params.items())
+        return set(self._tried.values())
+
+    def _method(self, number: int) -> BaseSampler:
+        if number not in self._methods:
+            self._methods[number] = self._make(number)
+        return self._methods[number]
+
+
+class _Draft:
+    """A trial whose parameters are drawn but not told; `Space.suggest` takes it for Optuna's."""
+
+    def __init__(self, method: BaseSampler, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._method, self._study, self._trial = method, study, trial
+        space = method.infer_relative_search_space(study, trial)
+        self._relative = method.sample_relative(study, trial, space)
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """As Optuna's."""
+        return float(self._draw(name, FloatDistribution(low, high, log=log, step=step)))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """As Optuna's."""
+        return int(self._draw(name, IntDistribution(low, high, log=log, step=step)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """As Optuna's."""
+        return self._draw(name, CategoricalDistribution(choices))
+
+    def _draw(self, name: str, distribution: BaseDistribution) -> Any:
+        self.distributions[name] = distribution
+        if distribution.single():
+            return optuna.distributions._get_single_value(distribution)
+        if name in self._relative and distribution._contains(distribution.to_internal_repr(self._relative[name])):
+            return self._relative[name]
+        return self._method.sample_independent(self._study, self._trial, name, distribution)
+
+
+def _study(seen: History) -> optuna.Study:
+    return cast(optuna.Study, seen)

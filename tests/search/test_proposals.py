@@ -1,0 +1,130 @@
+"""Every proposal is a new configuration, and methods see what they can learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search import proposals
+from search.experience import Lesson, as_trials
+from search.methods import make_sampler
+from search.proposals import History, pruned_as_complete, stopped_as_pruned
+from search.space import Space
+from search.study import StudySpec
+
+L1, DEPTH, NORMAL, DROPOUT = "losses.l1_weight", "generator.depth", "generator.normalization", "generator.dropout"
+SMALL = {
+    DEPTH: {"type": "int", "low": 2, "high": 5},
+    NORMAL: {"type": "categorical", "choices": ["batch", "none"]},
+    DROPOUT: {"type": "float", "low": 0.0, "high": 0.5, "step": 0.25, "when": {NORMAL: "batch"}},
+}  # 4 x (3 + 1)
+ENDLESS = {L1: {"type": "float", "low": 1.0, "high": 300.0}}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(level)
+
+
+def spec(space: dict[str, Any], sampler: str, **search: Any) -> StudySpec:
+    tree = {"name": "study", "space": space, "search": {"sampler": {"name": sampler}, **search}}
+    return StudySpec.model_validate(tree)
+
+
+def drive(study_spec: StudySpec, trials: int, learned: tuple[Lesson, ...] = ()) -> list[dict[str, Any]]:
+    space = Space(study_spec.space, study_spec.train)
+    sampler = make_sampler(study_spec, space, learned=as_trials(learned, space))
+    study = optuna.create_study(sampler=sampler)
+    for _ in range(trials):
+        trial = study.ask()
+        params = space.suggest(trial)
+        study.tell(trial, abs(float(params.get(L1, 0)) - 100.0) + float(params.get(DEPTH, 0)))
+    return [trial.params for trial in study.trials]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc", "nsgaii"])
+def test_a_small_space_is_gone_through_without_a_repeat(sampler: str) -> None:
+    if sampler == "qmc":
+        pytest.importorskip("scipy")
+    study_spec = spec(SMALL, sampler)
+    assert Space(study_spec.space, study_spec.train).limit(study_spec) == 16
+    assert len({frozenset(params.items()) for params in drive(study_spec, 16)}) == 16
+
+
+def test_configurations_are_repeated_where_the_study_wants_it() -> None:
+    study_spec = spec(SMALL, "random", repeat_configurations=True)
+    assert Space(study_spec.space, study_spec.train).limit(study_spec) is None
+    assert len({frozenset(params.items()) for params in drive(study_spec, 16)}) < 16
+
+
+def test_a_space_that_is_used_up_is_no_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposals, "RANDOM_ATTEMPTS", 10)
+    assert len(drive(spec(SMALL, "random"), 18)) == 18
+
+
+def test_a_method_proposes_what_it_would_without_us() -> None:
+    study_spec = spec(ENDLESS, "random", seed=3)
+    assert drive(study_spec, 4) == drive(spec(ENDLESS, "random", seed=3, repeat_configurations=True), 4)
+
+
+def test_tpe_begins_where_earlier_trials_were_good() -> None:
+    lessons = tuple(
+        Lesson(study="old", trial=n, params={L1: 20.0 * n + 1.0}, value=abs(20.0 * n - 99.0), reports={1: 1.0})
+        for n in range(15)
+    )
+    taught = [abs(params[L1] - 100.0) for params in drive(spec(ENDLESS, "tpe"), 8, lessons)]
+    alone = [abs(params[L1] - 100.0) for params in drive(spec(ENDLESS, "tpe"), 8)]
+    assert sum(taught) < 0.5 * sum(alone)
+
+
+def test_earlier_trials_stand_before_the_studys_own() -> None:
+    study_spec = spec(ENDLESS, "tpe")
+    space = Space(study_spec.space, study_spec.train)
+    lesson = Lesson(study="old", trial=7, params={L1: 5.0}, value=None, reports={1: 4.0, 2: 3.0})
+    study = optuna.create_study()
+    own = study.ask()
+    space.suggest(own)
+    seen = History(study, learned=as_trials([lesson], space), see=lambda trial: trial)
+    first, second = seen.get_trials()
+    assert (first.number, first.state, first.value) == (0, TrialState.PRUNED, 3.0)
+    assert (second.number, second.params) == (1, own.params)
+    assert first.distributions == second.distributions
+    assert seen.get_trials(states=(TrialState.RUNNING,)) == [second]
+    assert seen.direction == study.direction
+    assert study.trials[0].number == 0
+
+
+def running(reports: dict[int, float]) -> FrozenTrial:
+    return create_trial(state=TrialState.RUNNING, intermediate_values=reports)
+
+
+def test_what_a_trial_has_reported_is_seen_as_if_it_had_ended_there() -> None:
+    paused = running({1: 5.0, 2: 4.0})
+    seen = stopped_as_pruned(paused)
+    assert (seen.state, seen.value) == (TrialState.PRUNED, 4.0)
+    assert paused.state == TrialState.RUNNING
+    assert stopped_as_pruned(new := running({})) is new
+    complete = pruned_as_complete(seen)
+    assert (complete.state, complete.value) == (TrialState.COMPLETE, 4.0)
+    assert pruned_as_complete(paused) is paused
+
+
+def test_gp_learns_from_stopped_trials() -> None:
+    pytest.importorskip("torch")
+    study_spec = spec(ENDLESS, "gp", pruner={"name": "median"})
+    space = Space(study_spec.space, study_spec.train)
+    study = optuna.create_study(sampler=make_sampler(study_spec, space))
+    for _ in range(20):
+        trial = study.ask()
+        params = space.suggest(trial)
+        trial.report(abs(float(params[L1]) - 100.0), 1)
+        study.tell(trial, state=TrialState.PRUNED)
+    values = [abs(trial.params[L1] - 100.0) for trial in study.trials]
+    assert max(values[-5:]) < 10.0 < max(values[:10])

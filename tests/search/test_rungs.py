@@ -1,0 +1,92 @@
+"""At each rung the best of those that reached it go on, whenever they came."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from colorgan.record import EpochRecord, TrialRecord
+from search.rungs import Asha, Rungs
+
+
+def trial(number: int, *objectives: float | None) -> TrialRecord:
+    epochs = tuple(
+        EpochRecord(epoch=n, step=n, objective=value, metrics={}, train_seconds=1.0, valid_seconds=1.0)
+        for n, value in enumerate(objectives, 1)
+    )
+    return TrialRecord(number=number, state="waiting", seed=number, epochs=epochs)
+
+
+@pytest.mark.parametrize(
+    ("asha", "epochs", "levels"),
+    [
+        (Asha(1, 3), 27, (1, 3, 9)),
+        (Asha(1, 3), 28, (1, 3, 9, 27)),
+        (Asha(2, 4), 6, (2,)),
+        (Asha(4, 2), 4, ()),
+        (Asha(), 1, ()),
+    ],
+    ids=str,
+)
+def test_rungs_are_powers_of_the_factor_before_the_end(asha: Asha, epochs: int, levels: tuple[int, ...]) -> None:
+    assert asha.levels(epochs) == levels
+
+
+def test_a_trial_goes_from_rung_to_rung() -> None:
+    rungs = Rungs((1, 3), factor=3, direction="minimize")
+    assert [rungs.next(trial(0, *[1.0] * done)) for done in range(5)] == [1, 3, 3, None, None]
+    assert [rungs.pause(trial(0, *[1.0] * done)) for done in range(5)] == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_best_of_those_who_came_go_on_and_nobody_twice(direction: str) -> None:
+    rungs = Rungs((1,), factor=3, direction=direction)
+    sign = 1.0 if direction == "minimize" else -1.0
+    for number, value in enumerate([5.0, 3.0]):
+        rungs.pause(trial(number, sign * value))
+        assert rungs.promote() is None
+    rungs.pause(trial(2, sign * 4.0))
+    assert [rungs.promote(), rungs.promote()] == [1, None]
+    for number, value in enumerate([9.0, 8.0, 2.0], 3):
+        rungs.pause(trial(number, sign * value))
+    assert [rungs.promote(), rungs.promote()] == [5, None]
+    assert [rungs.promote_best(), rungs.promote_best()] == [2, 0]
+
+
+def test_a_higher_rung_goes_first_and_counts_all_who_reached_it() -> None:
+    rungs = Rungs((1, 2), factor=2, direction="minimize")
+    rungs.note(trial(0, 1.0, 5.0, 5.0))  # went by long ago, or failed later
+    rungs.pause(trial(1, 2.0, 4.0))
+    rungs.pause(trial(2, 1.5))
+    assert [rungs.promote(), rungs.promote()] == [1, None]
+    rungs.pause(trial(3, 3.0))
+    assert rungs.promote() == 2
+    assert rungs.promote_best() == 3
+    assert rungs.promote_best() is None
+
+
+def test_a_trial_without_a_finite_objective_is_the_last() -> None:
+    rungs = Rungs((1,), factor=2, direction="maximize")
+    rungs.pause(trial(0, None))
+    rungs.pause(trial(1, -1e30))
+    assert [rungs.promote(), rungs.promote(), rungs.promote_best()] == [1, None, 0]
+
+
+def test_no_rungs_is_nothing() -> None:
+    rungs = Rungs((), factor=2, direction="minimize")
+    assert not rungs
+    assert rungs.next(trial(0)) is rungs.promote() is rungs.promote_best() is None
+    assert not rungs.pause(trial(0, 1.0))
+
+
+def test_about_one_in_so_many_goes_on() -> None:
+    chance, rungs = random.Random(0), Rungs((1,), factor=4, direction="minimize")  # noqa: S311 - no secret
+    values, promoted = [chance.random() for _ in range(400)], []
+    for number, value in enumerate(values):
+        rungs.pause(trial(number, value))
+        while (found := rungs.promote()) is not None:
+            promoted.append(found)
+    assert len(set(promoted)) == len(promoted)
+    assert 90 <= len(promoted) <= 130  # the rule errs a little while few are there
+    assert set(sorted(range(400), key=values.__getitem__)[:90]) <= set(promoted)
