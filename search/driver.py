@@ -46,6 +46,7 @@ class Driver:
         source: TrialSource,
         show: Callable[[Snapshot], None],
         say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Takes the study over.
 
@@ -57,16 +58,17 @@ class Driver:
             source: Where its trials come from.
             show: Called a few times a second with the study as it stands.
             say: Called with a line when something happens.
+            clock: Seconds of the time that the workers live in.
         """
         self._spec, self._study, self._engine, self._folder = spec, study, engine, folder
         self._space, self._source = Space(spec.space, spec.train), source
-        self._show, self._say = show, say
+        self._show, self._say, self._clock = show, say, clock
         self._records = {record.number: record for record in folder.records()}
         self._waiting: deque[LiveTrial] = deque()
         self._running: dict[int, LiveTrial] = {}
         self._paused: dict[int, LiveTrial] = {}
         self._rungs = make_rungs(spec)
-        self._started = time.monotonic()
+        self._started = clock()
         self._trained_before = sum(record.training_seconds for record in self._records.values())
         self._failures_in_a_row, self._finished_here = 0, 0
         self._stopping = Stopping()
@@ -107,7 +109,7 @@ class Driver:
             trials=self._source.wanted,
             workers=self._engine.count,
             baselines=self.baselines,
-            seconds=time.monotonic() - self._started,
+            seconds=self._clock() - self._started,
             worker_seconds=life,
             busy_share=trained / life if life else 0.0,
             finished_here=self._finished_here,
@@ -200,7 +202,9 @@ class Driver:
             refused = str(error)
         record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed, group=group)
         shown = self._space.shown(params)
-        live = open_live_trial(trial, config, record, folder=self._folder, shown=shown, objective=self._spec.objective)
+        live = open_live_trial(
+            trial, config, record, folder=self._folder, shown=shown, objective=self._spec.objective, clock=self._clock
+        )
         match live.record.state:
             case "complete" | "pruned" | "failed" as outcome:  # a driver was killed just before it told Optuna
                 self._finish(live, outcome, live.record.reason)
@@ -321,6 +325,6 @@ class Driver:
                 live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
                 self._engine.kill(live.number)
         limit = limits.study_timeout_seconds
-        if limit and not self._stopping.begun and time.monotonic() - self._started > limit:
+        if limit and not self._stopping.begun and self._clock() - self._started > limit:
             self._say(f"stopping: study_timeout_seconds {limit:g} is over")
             self._stop("time limit")

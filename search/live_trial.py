@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -46,7 +46,8 @@ class LiveTrial:
 
     Attributes:
         decision: How it will end once its worker has left it, decided by the driver: state and reason.
-        dispatched: Monotonic time of its dispatch to the worker that has it.
+        clock: Seconds of the time that its worker lives in.
+        dispatched: What the clock said at its dispatch to the worker that has it.
     """
 
     trial: optuna.Trial
@@ -55,6 +56,7 @@ class LiveTrial:
     files: TrialFolder
     session: Session
     objective: Objective
+    clock: Callable[[], float] = time.monotonic
     decision: tuple[Outcome, str] | None = None
     dispatched: float | None = None
     _reported: set[int] = field(default_factory=set)
@@ -67,7 +69,7 @@ class LiveTrial:
     @property
     def attempt_seconds(self) -> float:
         """Time since its dispatch."""
-        return time.monotonic() - self.dispatched if self.dispatched is not None else 0.0
+        return self.clock() - self.dispatched if self.dispatched is not None else 0.0
 
     def prepare(self) -> None:
         """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""
@@ -82,7 +84,7 @@ class LiveTrial:
 
     def begin(self, worker: int) -> None:
         """Notes that a worker has it now."""
-        self.dispatched = time.monotonic()
+        self.dispatched = self.clock()
         self._update(state="running", worker=worker, started=self.record.started or time.time())
         self.log(f"dispatched to worker {worker}")
 
@@ -184,6 +186,7 @@ def open_live_trial(
     folder: StudyFolder,
     shown: Mapping[str, bool | int | float | str],
     objective: Objective,
+    clock: Callable[[], float],
 ) -> LiveTrial:
     """Returns a trial that is ready to be dispatched, or to be ended if its record says how.
 
@@ -194,6 +197,7 @@ def open_live_trial(
         folder: The study's files.
         shown: Its parameters as the dashboard shows them.
         objective: The study's.
+        clock: The driver's.
     """
     files = folder.trial(trial.number)
     with suppress(RecordError):
@@ -201,7 +205,7 @@ def open_live_trial(
         if (left.params, left.seed) == (record.params, record.seed):
             record = left
     session = open_session(folder, record, shown)
-    live = LiveTrial(trial, config, record, files, session, objective)
+    live = LiveTrial(trial, config, record, files, session, objective, clock)
     live.prepare()
     return live
 
