@@ -19,7 +19,7 @@ from colorgan.config import ConfigError
 from colorgan.epoch import EpochResult
 from colorgan.record import Outcome, TrialRecord
 from search.engines import Engine
-from search.kept_checkpoints import thin_out
+from search.kept_checkpoints import KeptCheckpoints
 from search.live_trial import LiveTrial, open_live_trial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_rungs
@@ -64,6 +64,7 @@ class Driver:
         self._space, self._source = Space(spec.space, spec.train), source
         self._show, self._say, self._clock = show, say, clock
         self._records = {record.number: record for record in folder.records()}
+        self._checkpoints = KeptCheckpoints(folder, spec.objective.direction, keep=spec.search.keep_checkpoints)
         self._waiting: deque[LiveTrial] = deque()
         self._running: dict[int, LiveTrial] = {}
         self._paused: dict[int, LiveTrial] = {}
@@ -128,7 +129,8 @@ class Driver:
         return [*self._running.values(), *self._waiting, *self._paused.values()]
 
     def _take_over(self) -> None:
-        """Queues the trials that an earlier driver left RUNNING."""
+        """Queues the trials that an earlier driver left RUNNING, and removes what it did not come to remove."""
+        self._checkpoints.look_at(self._records.values())
         left, notes = self._source.begin()
         for note in notes:
             self._say(note)
@@ -296,15 +298,14 @@ class Driver:
         self._finished_here += 1
         self._keep(live)
         remove_previous(live.files.checkpoint)
-        search, direction = self._spec.search, self._spec.objective.direction
-        thin_out(self._folder, self._records.values(), direction, keep=search.keep_checkpoints)
+        self._checkpoints.look_at([live.record])
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
         failed = live.record.state == "failed"
         if live.record.state == "complete":
             self._source.repeat(live.record)
         self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
-        if self._failures_in_a_row >= search.max_consecutive_failures and not self._stopping.begun:
+        if self._failures_in_a_row >= self._spec.search.max_consecutive_failures and not self._stopping.begun:
             self._say(f"stopping: {self._failures_in_a_row} trials failed in a row; the last: {live.record.reason}")
             self._stop("too many failures")
 

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import bisect
+from collections.abc import Iterable
 from typing import Literal
 
 from colorgan.checkpoint import remove_checkpoints
 from colorgan.record import FINISHED, TrialRecord
-from search.snapshot import ranked
+from search.snapshot import place
 from search.storage import StudyFolder
 
 
-def thin_out(
-    folder: StudyFolder, records: Collection[TrialRecord], direction: str, *, keep: int | Literal["all"]
-) -> None:
-    """Removes the checkpoints of finished trials that are not among the best.
+class KeptCheckpoints:
+    """Removes the checkpoints of finished trials that are not among the best; each trial is looked at once."""
 
-    Args:
-        folder: The study's files.
-        records: Of all trials.
-        direction: The objective's, "minimize" or "maximize".
-        keep: How many trials keep theirs.
+    def __init__(self, folder: StudyFolder, direction: str, *, keep: int | Literal["all"]) -> None:
+        """Keeps none yet.
 
-    Raises:
-        OSError: A checkpoint cannot be removed.
-    """
-    if keep == "all":
-        return
-    kept = {record.number for record in ranked(records, direction)[:keep]}
-    for record in records:
-        if record.state in FINISHED and record.number not in kept:
-            remove_checkpoints(folder.trial(record.number).checkpoint)
+        Args:
+            folder: The study's files.
+            direction: The objective's, "minimize" or "maximize".
+            keep: How many trials keep theirs.
+        """
+        self._folder, self._direction, self._keep = folder, direction, keep
+        self._best: list[tuple[float, int]] = []  # places of those that keep theirs, the best first
+
+    def look_at(self, records: Iterable[TrialRecord]) -> None:
+        """Takes trials in and removes what need not be kept any more; a trial that is not finished keeps its own.
+
+        Raises:
+            OSError: A checkpoint cannot be removed.
+        """
+        if self._keep == "all":
+            return
+        for record in records:
+            if (found := place(record, self._direction)) is not None:
+                if found not in self._best:  # as it is when it is looked at twice
+                    bisect.insort(self._best, found)
+                for _, number in self._best[self._keep :]:
+                    self._remove(number)
+                del self._best[self._keep :]
+            elif record.state in FINISHED:
+                self._remove(record.number)
+
+    def _remove(self, number: int) -> None:
+        remove_checkpoints(self._folder.trial(number).checkpoint)

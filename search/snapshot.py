@@ -51,17 +51,23 @@ def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
     return {state: states.count(state) for state in (*FINISHED, "running", "waiting", "paused")}
 
 
+def place(record: TrialRecord, direction: str) -> tuple[float, int] | None:
+    """Returns what complete trials are ordered by, the best objective least, the earliest of equals; None for others."""
+    if record.state != "complete" or record.objective is None:
+        return None
+    return (record.objective if direction == "minimize" else -record.objective, record.number)
+
+
 def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
     """Returns the complete trials, the best objective first, the earliest of equals.
 
     Of a configuration that was trained with several seeds their mean counts, and its trials stay together.
     """
-    sign = 1.0 if direction == "minimize" else -1.0
     groups: dict[str, list[tuple[int, float, TrialRecord]]] = {}
     for record in records:
-        if record.state == "complete" and record.objective is not None:
-            found = (record.number, sign * record.objective, record)
-            groups.setdefault(record.group or group_name(record.number), []).append(found)
+        if (found := place(record, direction)) is not None:
+            value, number = found
+            groups.setdefault(record.group or group_name(number), []).append((number, value, record))
     means = [(fmean(value for _, value, _ in group), sorted(group)) for group in groups.values()]
     return [record for _, group in sorted(means) for _, _, record in group]
 

@@ -1,0 +1,50 @@
+import random
+from pathlib import Path
+
+import pytest
+
+from colorgan.record import State, TrialRecord
+from search.kept_checkpoints import KeptCheckpoints
+from search.snapshot import ranked
+from search.storage import StudyFolder
+
+
+def left(folder: StudyFolder, records: list[TrialRecord]) -> set[int]:
+    return {record.number for record in records if folder.trial(record.number).checkpoint.exists()}
+
+
+def trained(folder: StudyFolder, number: int, state: State, objective: float | None) -> TrialRecord:
+    checkpoint = folder.trial(number).checkpoint
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    return TrialRecord(number=number, state=state, objective=objective, seed=0)
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_after_each_trial_the_best_so_far_have_their_checkpoints(tmp_path: Path, direction: str):
+    folder, rng = StudyFolder(tmp_path), random.Random(0)
+    kept, records = KeptCheckpoints(folder, direction, keep=3), []
+    for number in range(40):
+        state = rng.choice(["complete", "complete", "pruned", "failed"])
+        records.append(trained(folder, number, state, rng.randrange(10)))
+        kept.look_at([records[-1]])
+        assert left(folder, records) == {record.number for record in ranked(records, direction)[:3]}
+
+
+def test_a_study_that_goes_on_keeps_the_same_as_one_that_never_stopped(tmp_path: Path):
+    folder = StudyFolder(tmp_path)
+    records = [trained(folder, number, "complete", float(number % 5)) for number in range(10)]
+    KeptCheckpoints(folder, "minimize", keep=2).look_at(records[:6])
+    again = KeptCheckpoints(folder, "minimize", keep=2)
+    again.look_at(records[:7])
+    again.look_at([records[0], *records[7:]])  # the first a second time
+    assert left(folder, records) == {0, 5}
+
+
+def test_unfinished_trials_keep_theirs_and_all_means_all(tmp_path: Path):
+    folder = StudyFolder(tmp_path)
+    records = [trained(folder, 0, "running", 1.0), trained(folder, 1, "waiting", None), trained(folder, 2, "failed", 3.0)]
+    KeptCheckpoints(folder, "minimize", keep="all").look_at(records)
+    assert left(folder, records) == {0, 1, 2}
+    KeptCheckpoints(folder, "minimize", keep=0).look_at(records)
+    assert left(folder, records) == {0, 1}
