@@ -8,6 +8,7 @@ owner.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -70,7 +71,7 @@ class Driver:
         self._paused: dict[int, LiveTrial] = {}
         self._rungs = make_rungs(spec)
         self._started = clock()
-        self._trained_before = sum(record.training_seconds for record in self._records.values())
+        self._trained_seconds, self._shown = 0.0, -math.inf
         self._failures_in_a_row, self._finished_here = 0, 0
         self._stopping = Stopping()
         self.baselines: Baselines = study.user_attrs.get("baselines", {})
@@ -86,7 +87,7 @@ class Driver:
                 break
             for event in self._engine.wait(POLL_SECONDS):
                 self._hear(event)
-            self._show(self.snapshot())
+            self._show_sometimes()
         for live in [*self._running.values(), *self._waiting]:
             live.leave("left for the next run of the study")
             self._keep(live)
@@ -102,7 +103,6 @@ class Driver:
     def snapshot(self) -> Snapshot:
         """Returns the study as it stands."""
         records = {**self._records, **{live.number: live.record for live in self._live()}}
-        trained = sum(record.training_seconds for record in records.values()) - self._trained_before
         life = self._engine.worker_seconds()
         return Snapshot(
             records=tuple(records[number] for number in sorted(records)),
@@ -112,9 +112,15 @@ class Driver:
             baselines=self.baselines,
             seconds=self._clock() - self._started,
             worker_seconds=life,
-            busy_share=trained / life if life else 0.0,
+            busy_share=self._trained_seconds / life if life else 0.0,
             finished_here=self._finished_here,
         )
+
+    def _show_sometimes(self) -> None:
+        """Shows the study if the last time is a moment ago: a snapshot takes the longer the more trials there are."""
+        if self._clock() - self._shown >= POLL_SECONDS:
+            self._show(self.snapshot())
+            self._shown = self._clock()
 
     def _stop(self, ending: Ending) -> None:
         if self._stopping.begin(ending):
@@ -250,7 +256,9 @@ class Driver:
     def _take(self, live: LiveTrial, result: EpochResult) -> None:
         if live.decision is not None:
             return
+        before = live.record.training_seconds
         live.take(result)
+        self._trained_seconds += live.record.training_seconds - before
         if live.should_prune():
             live.decision = ("pruned", f"by the pruner after epoch {live.record.epochs[-1].epoch}")
             self._engine.stop(live.number, save=False)

@@ -199,7 +199,9 @@ def _drive(
         with _stopped_by_signals(driver, patience):
             ending = driver.run()
     finally:
-        writer.write(driver.snapshot(), ending or "error")
+        last = driver.snapshot()
+        view.show(last)
+        writer.write(last, ending or "error")
 
 
 def _describe(photos: Photos) -> str:

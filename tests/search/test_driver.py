@@ -350,7 +350,9 @@ def test_the_studys_time_limit_leaves_it_resumable(study: Study) -> None:
     assert study.states == ["COMPLETE"] * 3
 
 
-def test_a_stop_saves_and_the_next_driver_takes_over(study: Study) -> None:
+def test_a_stop_saves_and_the_next_driver_takes_over(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)  # so that each event is seen
+
     def seen(driver: Driver) -> None:
         if driver.snapshot().records[-1].number == 1 and len(driver.snapshot().records[-1].epochs) == 2:
             driver.stop()
@@ -368,7 +370,8 @@ def test_a_stop_saves_and_the_next_driver_takes_over(study: Study) -> None:
     assert [r.epochs for r in study.records] == [r.epochs for r in undisturbed.records]
 
 
-def test_a_second_stop_does_not_wait(study: Study) -> None:
+def test_a_second_stop_does_not_wait(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)
     stops = []
 
     def seen(driver: Driver) -> None:
