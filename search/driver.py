@@ -191,7 +191,7 @@ class Driver:
         self._paused.clear()
 
     def _held(self, worker: int) -> LiveTrial | None:
-        return next((t for t in self._waiting if self._engine.holds(worker, t.config.architecture())), None)
+        return next((t for t in self._waiting if self._engine.holds(worker, t.architecture)), None)
 
     def _dispatch(self, worker: int, live: LiveTrial) -> None:
         live.begin(worker)

@@ -48,6 +48,7 @@ class LiveTrial:
         decision: How it will end once its worker has left it, decided by the driver: state and reason.
         clock: Seconds of the time that its worker lives in.
         dispatched: What the clock said at its dispatch to the worker that has it.
+        architecture: Key of what a worker must have built for it.
     """
 
     trial: optuna.Trial
@@ -59,7 +60,12 @@ class LiveTrial:
     clock: Callable[[], float] = time.monotonic
     decision: tuple[Outcome, str] | None = None
     dispatched: float | None = None
+    architecture: str = field(init=False)
     _reported: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Works the architecture out once: it is asked for whenever a worker is idle."""
+        self.architecture = self.config.architecture()
 
     @property
     def number(self) -> int:
@@ -77,7 +83,7 @@ class LiveTrial:
         for path in (self.files.record, self.files.config, self.files.examples):
             remove_drafts(path)  # of a driver that was killed while it wrote
         write_whole(self.files.config, self.config.to_yaml())
-        self._reported = set(self.trial.study.get_trials(deepcopy=False)[self.number].intermediate_values)
+        self._reported = set(self.trial.storage.get_trial(self.trial._trial_id).intermediate_values)
         for epoch in self.record.epochs:
             self._report(epoch)
         self._update()
