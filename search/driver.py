@@ -1,17 +1,16 @@
 """Runs a study: dispatch -> report -> prune -> tell. The only one that writes to Optuna and to event files.
 
 What it dispatches comes from `source.py`, which asks.
-Every trial that Optuna knows as RUNNING has exactly one place here: `_waiting` for a worker, `_running` on one, or
-`_paused` at a rung. A driver that starts takes the RUNNING trials of a dead one over, so none is ever left without an
-owner.
+Every trial that Optuna knows as RUNNING has exactly one place here: `_running` on a worker, or in the `_line` for one.
+A driver that starts takes the RUNNING trials of a dead one over, so none is ever left without an owner.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import optuna
 
@@ -21,6 +20,7 @@ from colorgan.epoch import EpochResult
 from colorgan.record import Outcome, TrialRecord
 from search.engines import Engine
 from search.kept_checkpoints import KeptCheckpoints
+from search.line import Line
 from search.live_trial import LiveTrial, open_live_trial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_rungs
@@ -66,10 +66,8 @@ class Driver:
         self._show, self._say, self._clock = show, say, clock
         self._records = {record.number: record for record in folder.records()}
         self._checkpoints = KeptCheckpoints(folder, spec.objective.direction, keep=spec.search.keep_checkpoints)
-        self._waiting: deque[LiveTrial] = deque()
+        self._line = Line(make_rungs(spec), self._records.values())
         self._running: dict[int, LiveTrial] = {}
-        self._paused: dict[int, LiveTrial] = {}
-        self._rungs = make_rungs(spec)
         self._started = clock()
         self._trained_seconds, self._shown = 0.0, -math.inf
         self._failures_in_a_row, self._finished_here = 0, 0
@@ -88,8 +86,9 @@ class Driver:
             for event in self._engine.wait(POLL_SECONDS):
                 self._hear(event)
             self._show_sometimes()
-        for live in [*self._running.values(), *self._waiting]:
-            live.leave("left for the next run of the study")
+        for live in self._live():
+            if live.record.state != "paused":
+                live.leave("left for the next run of the study")
             self._keep(live)
         return self._stopping.ending
 
@@ -132,7 +131,7 @@ class Driver:
         return self._stopping.over or (not self._running and (self._stopping.begun or not self._more()))
 
     def _live(self) -> list[LiveTrial]:
-        return [*self._running.values(), *self._waiting, *self._paused.values()]
+        return [*self._running.values(), *self._line]
 
     def _take_over(self) -> None:
         """Queues the trials that an earlier driver left RUNNING, and removes what it did not come to remove."""
@@ -140,63 +139,56 @@ class Driver:
         left, notes = self._source.begin()
         for note in notes:
             self._say(note)
-        for record in self._records.values():
-            self._rungs.note(record)
         for trial in left:
             self._queue(trial)
 
     def _more(self) -> bool:
         """Returns whether there are or will be trials to hand out."""
-        return bool(self._waiting or self._paused) or self._source.more()
+        return bool(self._line.waiting or self._line.paused) or self._source.more()
 
     def _hand_out(self) -> None:
         """Gives idle workers trials, each preferably one whose architecture it holds."""
         idle = list(self._engine.idle())
-        while len(self._waiting) < len(idle) and self._next():
+        while self._line.waiting < len(idle) and self._next():
             if self._stopping.begun:
                 return
-        for worker in sorted(idle, key=lambda worker: not self._held(worker)):
-            if not self._waiting:
-                break
-            live = self._held(worker) or self._waiting[0]
-            self._waiting.remove(live)
-            self._dispatch(worker, live)
-        if not self._more() and not (self._rungs and self._running):
+        for worker in idle:
+            if live := self._line.take(partial(self._holds, worker)):
+                self._dispatch(worker, live)
+        for worker in self._engine.idle():
+            if live := self._line.take():
+                self._dispatch(worker, live)
+        if not self._more() and not (self._line.may_grow() and self._running):
             self._engine.release_idle()
 
     def _next(self) -> bool:
         """Lets a paused trial go on, or queues a new one; returns whether there was any."""
-        if (number := self._rungs.promote()) is not None:
-            self._waiting.append(self._paused.pop(number))
-        elif self._source.more():
+        if self._line.promote():
+            return True
+        if self._source.more():
             match self._source.ask(self._records.values()):
                 case str(needless):
                     self._say(needless)
                 case trial:
                     self._queue(trial)
-        elif self._paused and not self._running and not self._waiting:
-            self._close_rungs()
-        else:
-            return False
-        return True
+            return True
+        return not self._running and not self._line.waiting and self._close_rungs()
 
-    def _close_rungs(self) -> None:
+    def _close_rungs(self) -> bool:
         """Ends the trials that paused for good, or has one of them trained to its end where none is."""
         if not any(record.state == "complete" for record in self._records.values()):
-            if (number := self._rungs.promote_best()) is not None:
-                self._waiting.append(self._paused.pop(number))
-            return
-        for live in self._paused.values():
-            self._finish(live, "pruned", f"paused after epoch {live.record.epochs[-1].epoch}; others went on")
-        self._paused.clear()
+            return self._line.promote_best()
+        for live in self._line.take_paused():
+            self._finish(live, "pruned", f"{live.record.reason}; others went on")
+        return False
 
-    def _held(self, worker: int) -> LiveTrial | None:
-        return next((t for t in self._waiting if self._engine.holds(worker, t.architecture)), None)
+    def _holds(self, worker: int, live: LiveTrial) -> bool:
+        return self._engine.holds(worker, live.architecture)
 
     def _dispatch(self, worker: int, live: LiveTrial) -> None:
         live.begin(worker)
         self._running[live.number] = live
-        until = self._rungs.next(live.record)
+        until = self._line.until(live)
         job = Job(live.number, live.config, live.files.checkpoint, until=until, baselines=not self.baselines)
         self._engine.dispatch(worker, job)
 
@@ -219,15 +211,7 @@ class Driver:
             case _ if refused:
                 self._finish(live, "failed", f"the configuration is refused: {refused}")
             case _:
-                self._place(live)
-
-    def _place(self, live: LiveTrial) -> None:
-        """Lets a trial that no worker has wait for one, or pause where it is at a rung."""
-        if self._rungs.pause(live.record):
-            live.leave(f"paused after epoch {live.record.epochs[-1].epoch}", state="paused")
-            self._paused[live.number] = live
-        else:
-            self._waiting.append(live)
+                self._line.put_or_pause(live)
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -267,13 +251,13 @@ class Driver:
         if live.decision:
             self._finish(live, *live.decision)
         elif event.how == "paused":
-            self._place(live)
+            self._line.put_or_pause(live)
         elif event.how == "stopped":
             live.leave("stopped with a checkpoint")
-            self._waiting.append(live)
+            self._line.put(live)
         elif event.how == "blocked":
             live.leave(event.reason)
-            self._waiting.append(live)
+            self._line.put(live)
             self._block(event.reason)
         else:
             state: Outcome = "complete" if event.how == "complete" else "failed"
@@ -297,7 +281,7 @@ class Driver:
             again = live.record.retries <= self._spec.search.retries
             self._say(f"trial {live.number}: {event.reason}; {'going on elsewhere' if again else 'given up'}")
             if again:
-                self._waiting.appendleft(live)
+                self._line.put(live, first=True)
             else:
                 self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}")
 
@@ -319,7 +303,7 @@ class Driver:
 
     def _keep(self, live: LiveTrial) -> None:
         self._records[live.number] = live.record
-        self._rungs.note(live.record)
+        self._line.note(live.record)
 
     def _check_limits(self) -> None:
         """Ends what has run for too long, and all when `stop` was called."""

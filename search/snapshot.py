@@ -52,7 +52,7 @@ def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
 
 
 def place(record: TrialRecord, direction: str) -> tuple[float, int] | None:
-    """Returns what complete trials are ordered by, the best objective least, the earliest of equals; None for others."""
+    """Returns what orders complete trials, the best objective least, the earliest of equals; None for others."""
     if record.state != "complete" or record.objective is None:
         return None
     return (record.objective if direction == "minimize" else -record.objective, record.number)

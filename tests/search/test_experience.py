@@ -1,4 +1,4 @@
-"""What a study knows before it begins: configurations it is given, and trials of other studies that could be its own."""
+"""What a study knows before it begins: configurations it is given, and trials of others that could be its own."""
 
 from __future__ import annotations
 

@@ -43,7 +43,11 @@ def test_a_study_that_goes_on_keeps_the_same_as_one_that_never_stopped(tmp_path:
 
 def test_unfinished_trials_keep_theirs_and_all_means_all(tmp_path: Path):
     folder = StudyFolder(tmp_path)
-    records = [trained(folder, 0, "running", 1.0), trained(folder, 1, "waiting", None), trained(folder, 2, "failed", 3.0)]
+    records = [
+        trained(folder, 0, "running", 1.0),
+        trained(folder, 1, "waiting", None),
+        trained(folder, 2, "failed", 3.0),
+    ]
     KeptCheckpoints(folder, "minimize", keep="all").look_at(records)
     assert left(folder, records) == {0, 1, 2}
     KeptCheckpoints(folder, "minimize", keep=0).look_at(records)
