@@ -22,7 +22,7 @@ def trained(folder: StudyFolder, number: int, state: State, objective: float | N
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_after_each_trial_the_best_so_far_have_their_checkpoints(tmp_path: Path, direction: str):
-    folder, rng = StudyFolder(tmp_path), random.Random(0)
+    folder, rng = StudyFolder(tmp_path), random.Random(0)  # noqa: S311 - no secret
     kept, records = KeptCheckpoints(folder, direction, keep=3), []
     for number in range(40):
         state = rng.choice(["complete", "complete", "pruned", "failed"])
