@@ -9,6 +9,7 @@ STUDY ?= studies/quickstart.yaml
 DATA ?=
 TRIALS ?=
 WORKERS ?=
+SCALE ?=
 RESULTS ?=
 CONFIG ?=
 EPOCHS ?=
@@ -49,9 +50,9 @@ setup: ## Make or mend .venv; all other commands do so as well
 setup-dev:
 	@requirements/setup.sh dev
 
-search: setup ## Run a study, or go on with it: STUDY= DATA= TRIALS= WORKERS= RESULTS=
-	@$(VENV_PYTHON) -m search run $(call quote,STUDY) $(call option,--data,DATA) $(call option,--trials,TRIALS) \
-		$(call option,--workers,WORKERS) $(call option,--results,RESULTS)
+search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORKERS= RESULTS=
+	@$(VENV_PYTHON) -m search run $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA) \
+		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--results,RESULTS)
 
 status: setup ## Show how a study stands: STUDY= RESULTS=
 	@$(VENV_PYTHON) -m search status $(call quote,STUDY) $(call option,--results,RESULTS)
@@ -69,10 +70,10 @@ promote: setup ## Confirm the best few beside the default and promote one: STUDY
 	@$(VENV_PYTHON) -m search promote $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--top,TOP) \
 		$(call option,--seeds,SEEDS) $(call option,--pick,PICK) $(call option,--against,AGAINST) $(call option,--to,TO) $(call option,--workers,WORKERS)
 
-train: setup ## Train one configuration to its end, or go on with it: CONFIG= DATA= EPOCHS= OUT=
+train: setup ## Train one configuration to its end, or go on with it: CONFIG= SCALE= DATA= EPOCHS= OUT=
 	@$(call need,CONFIG,config.yaml)
-	@$(VENV_PYTHON) -m colorgan train $(call quote,CONFIG) $(call option,--data,DATA) $(call option,--epochs,EPOCHS) \
-		$(call option,--out,OUT)
+	@$(VENV_PYTHON) -m colorgan train $(call quote,CONFIG) $(call option,--scale,SCALE) $(call option,--data,DATA) \
+		$(call option,--epochs,EPOCHS) $(call option,--out,OUT)
 
 evaluate: setup ## Measure a model photo by photo: MODEL= INPUT= OUT=
 	@$(call need,MODEL,results/runs/...)

@@ -35,6 +35,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP
 def train(
     config: Annotated[Path, typer.Argument(help="A TrainConfig, e.g. a trial's config.yaml.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; the same again goes on with it.")] = None,
+    scale: Annotated[str | None, typer.Option(help="One of the file's own scales, e.g. small.")] = None,
     data: Annotated[str | None, typer.Option(help="Folder of photos to use instead of the configuration's.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the configuration's.")] = None,
     best: Annotated[str, typer.Option(help="Metric that best.npz is the best by.")] = "valid/delta_e",
@@ -49,7 +50,7 @@ def train(
     try:
         from colorgan.hand_run import HandRun, default_folder, train_by_hand
 
-        wanted = _configure(config, data, epochs)
+        wanted = _configure(config, scale, data, epochs)
         finished = train_by_hand(HandRun(wanted, out or default_folder(wanted), best_metric=best, patience=patience))
     except BadInputError as error:
         typer.echo(plain(str(error)), err=True)
@@ -162,11 +163,12 @@ def _check_there(path: Path) -> None:
         raise BadInputError(f"{path}: no such file or folder")
 
 
-def _configure(path: Path, data: str | None, epochs: int | None) -> TrainConfig:
+def _configure(path: Path, scale: str | None, data: str | None, epochs: int | None) -> TrainConfig:
     from colorgan.config import load_config
 
     changes = {"data.photos": data, "schedule.epochs": epochs}
-    return load_config(path).with_values({key: value for key, value in changes.items() if value is not None})
+    config = load_config(path, scale=scale)
+    return config.with_values({key: value for key, value in changes.items() if value is not None})
 
 
 if __name__ == "__main__":

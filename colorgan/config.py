@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from colorgan.errors import BadInputError
 from colorgan.mistakes import explain, listed
+from colorgan.scales import at_scale
 from colorgan.strict_yaml import KeyPath, YamlError, read_yaml, write_yaml
 
 Normalization = Literal["batch", "instance", "none"]
@@ -288,14 +289,14 @@ def parse_config(tree: Any, *, source: str = "configuration") -> TrainConfig:
     return _parse(tree, lambda _: source)
 
 
-def load_config(path: Path) -> TrainConfig:
-    """Reads a configuration from a YAML file.
+def load_config(path: Path, *, scale: str | None = None) -> TrainConfig:
+    """Reads a configuration from a YAML file, at one of its scales (`scales.py`) if it is named.
 
     Raises:
         ConfigError: The file cannot be read, is no YAML, or holds mistakes; all of them are named.
     """
     try:
-        file = read_yaml(path)
+        file = at_scale(read_yaml(path), scale)
     except YamlError as error:
         raise ConfigError(str(error)) from None
     return _parse({} if file.value is None else file.value, file.where)

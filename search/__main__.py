@@ -35,6 +35,7 @@ Study = Annotated[Path, typer.Argument(help="Study file, e.g. studies/quickstart
 Place = Annotated[Path, typer.Argument(help="Study file, or its results folder.")]
 Results = Annotated[Path, typer.Option(help="Folder of all studies' results.")]
 Data = Annotated[str | None, typer.Option(help="Folder of photos to use instead of the study's.")]
+Scale = Annotated[str | None, typer.Option(help="One of the study's own scales, e.g. small.")]
 Storage = Annotated[
     str | None,
     typer.Option(
@@ -48,6 +49,7 @@ BAD_INPUT, FAILED = 2, 1
 @app.command()
 def run(
     study: Study,
+    scale: Scale = None,
     data: Data = None,
     trials: Annotated[int | None, typer.Option(help="Total number of trials; the same total again goes on.")] = None,
     workers: Annotated[int | None, typer.Option(help="Number of workers; default: one per GPU, else per core.")] = None,
@@ -62,7 +64,7 @@ def run(
         from search.run import run_study
         from search.view import TerminalView
 
-        spec = _read(study, data=data, trials=trials, workers=workers)
+        spec = _read(study, scale=scale, data=data, trials=trials, workers=workers)
         result = run_study(spec, results=results, storage=storage, view=TerminalView(), takeover=takeover)
         _show(result.folder)
     ending = result.summary.get("ending")
@@ -79,10 +81,10 @@ def run(
 
 
 @app.command()
-def check(study: Study, data: Data = None) -> None:
+def check(study: Study, scale: Scale = None, data: Data = None) -> None:
     """Reads a study and says what is wrong with it, or what it will do; starts nothing."""
     with _plain_errors():
-        spec = _read(study, data=data)
+        spec = _read(study, scale=scale, data=data)
     typer.echo(f"{study}: good. {spec.search.trials} trials over {', '.join(spec.space)}")
 
 

@@ -17,6 +17,8 @@
     enqueue:                      # configurations to begin with: values by path, or a configuration's file
       - {optimizer.generator_learning_rate: 1.0e-3}
     learn_from: [results/earlier] # studies whose trials the sampler learns from, where they could be this one's
+    scales:                       # what `--scale small` changes of it (colorgan/scales.py)
+      small: {train: {schedule: {epochs: 4}}, search: {trials: 6}}
 
 Only `name` and `space` must be there. What may not be searched, and why: `FIXED` in search/space_mistakes.py.
 """
@@ -33,6 +35,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from colorgan.config import Part, TrainConfig
 from colorgan.errors import BadInputError
 from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
+from colorgan.scales import at_scale
 from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
 from search.method import FINITE_SAMPLERS, LEARNING
 from search.parameter import Choice, Parameter
@@ -173,17 +176,20 @@ class StudySpec(Part):
 def read_study(
     path: Path | str,
     *,
+    scale: str | None = None,
     data: str | None = None,
     trials: int | None = None,
     workers: Literal["auto"] | int | None = None,
 ) -> StudySpec:
-    """Reads a study file, and changes in it what is given here (see `StudySpec.with_overrides`).
+    """Reads a study file, at one of its scales if it is named, and changes in it what is given here.
+
+    See `colorgan/scales.py` and `StudySpec.with_overrides`.
 
     Raises:
         StudyError: All mistakes of the file.
     """
     try:
-        file = read_yaml(Path(path))
+        file = at_scale(read_yaml(Path(path)), scale)
     except YamlError as error:
         raise StudyError(str(error)) from None
     study = _validate(file.value)
