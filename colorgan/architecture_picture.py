@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import keras
 from PIL import Image, ImageDraw, ImageFont
 
-from colorgan.blocks import Dropout, Normalize
+from colorgan.blocks import Dropout, NoiseChannel, Normalize
+from colorgan.generator import DECODERS
 
 BOX_WIDTH, BOX_HEIGHT = 290, 66  # pixels, as all below
 COLUMN, ROW = 365, 94  # from one box to the next
@@ -39,7 +40,10 @@ class Block:
 
 
 def find_blocks(network: keras.Model) -> list[Block]:
-    """Returns the blocks of a network whose layers form one chain, in order; paddings and skips are left out."""
+    """Returns the blocks of a network, in order; paddings and skips are left out.
+
+    What follows a convolution belongs to the block that its name begins with, else to the last one.
+    """
     blocks: list[Block] = []
     for layer in network.layers:
         shape = " x ".join(map(str, layer.output.shape[1:]))
@@ -51,17 +55,22 @@ def find_blocks(network: keras.Model) -> list[Block]:
             words = f"{layer.kernel_size[0]} x {layer.kernel_size[1]} {'transposed ' if up else ''}convolution"
             blocks.append(Block(layer.name, kind, f"{words}, stride {stride}" if stride > 1 else words, shape))
         elif detail := _detail(layer):
-            blocks[-1] = replace(blocks[-1], details=(*blocks[-1].details, detail))
+            owners = [place for place, block in enumerate(blocks) if layer.name.startswith(f"{block.name}_")]
+            place = owners[-1] if owners else len(blocks) - 1
+            blocks[place] = replace(blocks[place], details=(*blocks[place].details, detail))
     return blocks
 
 
 def draw_architecture(generator: keras.Model, discriminator: keras.Model) -> Image.Image:
     """Returns the picture; both networks are built for photos of a known size."""
     down = [block for block in find_blocks(generator) if block.kind in ("input", "down")]
-    up = [block for block in find_blocks(generator) if block.kind == "up"]
+    decoders = [block for block in find_blocks(generator) if block.kind == "up"]
+    up = _twins(decoders)
     chain = _joined(find_blocks(discriminator))
     canvas = _Canvas(columns=3, rows=max(len(down), len(chain)))
     canvas.title(0, "Generator: U-Net", f"{_weights(generator)} weights")
+    if len(up) < len(decoders):
+        canvas.title(1, "Two decoders", "one for each chroma channel, alike")
     canvas.title(2, "Discriminator: PatchGAN", f"{_weights(discriminator)} weights")
     for row, block in enumerate(down):
         canvas.box(0, row, block, _PLAIN if block.kind == "input" else _ENCODER)
@@ -147,10 +156,18 @@ def _joined(blocks: list[Block]) -> list[Block]:
     return [replace(first, words=f"{second.name}   {second.shape}"), *others]
 
 
+def _twins(blocks: list[Block]) -> list[Block]:
+    """Returns the blocks of two decoders, which are alike, as those of one under both names; of one as they are."""
+    first, second = ([block for block in blocks if block.name.startswith(f"{name}_")] or blocks for name in DECODERS)
+    return [a if a is b else replace(b, name=f"{a.name}, {b.name}") for a, b in zip(first, second, strict=True)]
+
+
 def _detail(layer: keras.layers.Layer) -> str:
     """Returns in words what a layer does to a convolution's output; nothing for paddings and joints."""
     if isinstance(layer, Normalize):
         return "instance norm" if layer.per_photo else "batch norm"
+    if isinstance(layer, NoiseChannel):
+        return f"and noise {layer.initial_deviation:g}"
     if isinstance(layer, Dropout):
         return f"dropout {layer.initial_rate:g}"
     if isinstance(layer, keras.layers.LeakyReLU):

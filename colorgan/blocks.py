@@ -1,6 +1,6 @@
-"""What both networks are built of: normalization, activation, dropout, and the initial weights.
+"""What both networks are built of: normalization, activation, dropout, noise, and the initial weights.
 
-The layers keep in variables what trials change (the dropout rate) and take their initial state
+The layers keep in variables what trials change (the dropout rate, the noise's deviation) and take their initial state
 from `initialize`, so that a built network can be started anew without building it again.
 """
 
@@ -96,6 +96,38 @@ class Dropout(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "rate": self.initial_rate}
 
 
+@keras.saving.register_keras_serializable("colorgan")
+class NoiseChannel(keras.layers.Layer):  # type: ignore[misc]
+    """Adds a channel of Gaussian noise, whose deviation is a variable, in training; outside it is zero, its mean.
+
+    Input: (batch, height, width, channels). Source: the thesis of `config_parts.py`.
+    """
+
+    def __init__(self, deviation: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.initial_deviation = deviation
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def build(self, _: tuple[int | None, ...]) -> None:
+        """Creates the deviation."""
+        kind: dict[str, Any] = {"name": "deviation", "trainable": False, "autocast": False}
+        self.deviation = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(self.initial_deviation), **kind
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Returns the input with the noise as its last channel."""
+        channel = ops.zeros_like(inputs[..., :1])
+        if training:
+            noise = keras.random.normal(ops.shape(channel), dtype="float32", seed=self.seed_generator)
+            channel = ops.cast(noise * self.deviation, inputs.dtype)
+        return ops.concatenate([inputs, channel], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` needs."""
+        return {**super().get_config(), "deviation": self.initial_deviation}
+
+
 def normalize(x: Any, kind: Normalization, *, name: str, policy: str) -> Any:
     """Returns `x` normalized as configured."""
     if kind == "none":
@@ -109,7 +141,7 @@ def activate(x: Any, kind: Activation, *, leak: float, name: str, policy: str) -
     return keras.layers.LeakyReLU(negative_slope=slope, name=f"{name}_{kind}", dtype=policy)(x)
 
 
-def initialize(network: keras.Model, *, seed: int, dropout: float = 0.0) -> None:
+def initialize(network: keras.Model, *, seed: int, dropout: float = 0.0, noise: float = 0.0) -> None:
     """Gives all variables of a network their initial values, the same for the same seed.
 
     Kernels are N(0, 0.02), biases and offsets 0, scales 1, moving statistics those of a standard normal. Drawn with
@@ -120,8 +152,10 @@ def initialize(network: keras.Model, *, seed: int, dropout: float = 0.0) -> None
         network: A built network.
         seed: Not negative.
         dropout: Rate for the network's `Dropout` layers.
+        noise: Deviation for its `NoiseChannel`.
     """
-    constants = {"bias": 0.0, "beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0, "rate": dropout}
+    constants = {"bias": 0.0, "beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
+    constants |= {"rate": dropout, "deviation": noise}
     for index, variable in enumerate(network.variables):
         stream = np.random.SeedSequence([seed, index])
         if variable.name == "kernel":

@@ -1,5 +1,8 @@
 """Colour for photos of any size: the model's chroma under the photo's own lightness, pixel by pixel.
 
+That is Lab's lightness for a model of either colour space, as gray photos show lightness and not HSV's value: see
+`color.lab_chroma`, which says how a model of HSV comes to chroma, and what keeping the value would cost.
+
 A photo is coloured as the model was trained: made small to each of `data.crop_scales`, cut into crops of `data.size`,
 which overlap and are averaged, and then averaged over the scales. Measured on the 40 bundled photos of the valid and
 confirm parts at their own resolution, with five models of the quickstart study (64 px, scales 1 and 2), as mean Delta E
@@ -89,7 +92,7 @@ def colorize_photo(model: Model, photo: Photo, *, strength: float = 1.0, compare
 
     Args:
         model: From `load_model`.
-        photo: From `read_photo`; of a photo in colour only the lightness is used.
+        photo: From `read_photo`; of a photo in colour only the lightness is used, and by an HSV model the value.
         strength: Factor of the predicted chroma, 0 gives gray.
         compare: Return gray | coloured side by side instead.
     """
@@ -104,7 +107,9 @@ def colorize_photo(model: Model, photo: Photo, *, strength: float = 1.0, compare
 
 
 def predict_chroma(model: Model, image: Image.Image) -> NDArray[np.float32]:
-    """Returns the scaled chroma of a photo, (height, width, 2), at the largest scale of its crops.
+    """Returns the scaled Lab chroma of a photo, (height, width, 2), at the largest scale of its crops.
+
+    Lab's whatever the model's colour space: the mean of two hues on both sides of red would be cyan.
 
     Raises:
         ModelError: The model gives NaN, as one does whose training went astray.
@@ -130,8 +135,8 @@ def _predict_at(model: Model, image: Image.Image, side: int) -> NDArray[np.float
     total, weights = np.zeros((height, width, 2), np.float32), np.zeros((height, width, 1), np.float32)
     for first in range(0, len(corners), CROPS_AT_ONCE):
         batch = corners[first : first + CROPS_AT_ONCE]
-        lightness, _ = split_photo(np.stack([small[top : top + size, left : left + size] for top, left in batch]))
-        for (top, left), chroma in zip(batch, model.predict(ops.convert_to_numpy(lightness)), strict=True):
+        crops = np.stack([small[top : top + size, left : left + size] for top, left in batch])
+        for (top, left), chroma in zip(batch, model.find_chroma(crops), strict=True):
             total[top : top + size, left : left + size] += weight * chroma
             weights[top : top + size, left : left + size] += weight
     return total / weights

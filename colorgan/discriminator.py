@@ -26,7 +26,9 @@ def build_discriminator(config: DiscriminatorConfig, *, size: int | None, policy
     x = keras.layers.Concatenate(name="photo", dtype=policy)([lightness, chroma])
     for block in range(config.depth):
         x = _convolve(x, block, config, policy=policy, strides=2, padding="same")
-    x = _convolve(_pad(x, config, "last", policy), config.depth, config, policy=policy, strides=1, padding="valid")
+    for extra in range(config.unstrided_blocks):
+        padded = _pad(x, config, f"last_{extra}" if extra else "last", policy)
+        x = _convolve(padded, config.depth + extra, config, policy=policy, strides=1, padding="valid")
     x = keras.layers.Conv2D(1, config.kernel, kernel_initializer=_initial(), name="logits", dtype=policy)(
         _pad(x, config, "logits", policy)
     )
@@ -37,7 +39,7 @@ def build_discriminator(config: DiscriminatorConfig, *, size: int | None, policy
 def receptive_field(config: DiscriminatorConfig) -> int:
     """Returns the side in pixels of the patch that one logit sees."""
     field = 1
-    for stride in [1, 1] + [2] * config.depth:
+    for stride in [1] * (config.unstrided_blocks + 1) + [2] * config.depth:
         field = (field - 1) * stride + config.kernel
     return field
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from colorgan.backend import compiled
 from colorgan.color import split_photo
+from colorgan.generator import find_chroma
 from colorgan.metrics import LEAST_COLORFULNESS, REAL_COLORFULNESS, average_metrics, mean_chroma, measure_photos
 from colorgan.model import Model
 from colorgan.named_photos import NamedPhoto, NamedPhotos, Selection, name_photos, no_photos, part_limit
@@ -169,7 +170,7 @@ def _means(values: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np
 
 def _coloured_by(model: Model) -> Predict:
     def predict(photos: Any) -> Any:
-        return model.generator(split_photo(photos)[0], training=False)
+        return find_chroma(model.generator, photos, model.config.data.color_space)
 
     return compiled(predict, model.config.precision)
 

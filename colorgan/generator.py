@@ -1,8 +1,8 @@
-"""The generator: a U-Net from lightness to chroma.
+"""The generator: a U-Net from lightness to chroma, with one decoder for both chroma channels or one for each.
 
 Source: Ronneberger et al. 2015, arXiv 1505.04597; Isola et al. 2017 (pix2pix), arXiv 1611.07004, section 6.1.1.
 Differs from pix2pix: input is lightness and output scaled chroma instead of RGB; one activation for encoder and
-decoder; the depth is a setting.
+decoder; the depth is a setting. Split decoders and the noise channel are the thesis' (see `config_parts.py`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any
 
 import keras
 
-from colorgan.blocks import WEIGHT_STDDEV, Dropout, activate, normalize
-from colorgan.config import GeneratorConfig
+from colorgan.blocks import WEIGHT_STDDEV, Dropout, NoiseChannel, activate, normalize
+from colorgan.color import lab_chroma, split_photo
+from colorgan.config import ColorSpace, GeneratorConfig
 
 MAX_WIDTH = 8  # channels grow up to 8 x filters; pix2pix, section 6.1.1
+DECODERS = ("first", "second")  # one for each chroma channel where they are split; their layers' names begin so
 
 
 def build_generator(config: GeneratorConfig, *, size: int | None, policy: str = "float32") -> keras.Model:
@@ -26,16 +28,30 @@ def build_generator(config: GeneratorConfig, *, size: int | None, policy: str = 
         policy: Keras dtype policy of the layers; the output is float32.
     """
     lightness = keras.Input((size, size, 1), name="lightness")
-    x, skips = lightness, []
+    x = NoiseChannel(config.noise, name="lightness_noise", dtype=policy)(lightness) if config.noise > 0 else lightness
+    outputs = []
     for block in range(config.depth):
-        skips.append(x)
         x = _down(x, block, config, policy)
-    for block in reversed(range(1, config.depth)):
-        x = _up(x, block, config, policy)
-        x = keras.layers.Concatenate(name=f"up_{block}_skip", dtype=policy)([x, skips[block]])
-    x = keras.layers.Conv2DTranspose(2, config.kernel, name="up_0", dtype=policy, **_STRIDED)(x)
+        outputs.append(x)
+    if config.split_decoders:
+        channels = [_decode(outputs, f"{name}_up", 1, config, policy) for name in DECODERS]
+        x = keras.layers.Concatenate(name="channels", dtype=policy)(channels)
+    else:
+        x = _decode(outputs, "up", 2, config, policy)
     chroma = keras.layers.Activation("tanh", name="chroma", dtype="float32")(x)
     return keras.Model(lightness, chroma, name="generator")
+
+
+def find_chroma(generator: Any, photos: Any, space: ColorSpace) -> Any:
+    """Returns the scaled Lab chroma, (..., 2), that a generator finds for photos.
+
+    Args:
+        generator: Scaled lightness -> scaled chroma, in its space.
+        photos: sRGB, (batch, height, width, 3), uint8 or float in [0, 1].
+        space: That the generator was trained in.
+    """
+    lightness, _ = split_photo(photos, space)
+    return lab_chroma(lightness, generator(lightness, training=False), photos, space)
 
 
 _STRIDED: dict[str, Any] = {
@@ -65,9 +81,17 @@ def _down(x: Any, block: int, config: GeneratorConfig, policy: str) -> Any:
     return activate(x, config.activation, leak=config.leak, name=name, policy=policy)
 
 
-def _up(x: Any, block: int, config: GeneratorConfig, policy: str) -> Any:
+def _decode(outputs: list[Any], name: str, channels: int, config: GeneratorConfig, policy: str) -> Any:
+    """Returns chroma channels before their tanh, from the outputs of all encoder blocks; layers are named `name_*`."""
+    x = outputs[-1]
+    for block in reversed(range(1, config.depth)):
+        x = _up(x, block, f"{name}_{block}", config, policy)
+        x = keras.layers.Concatenate(name=f"{name}_{block}_skip", dtype=policy)([x, outputs[block - 1]])
+    return keras.layers.Conv2DTranspose(channels, config.kernel, name=f"{name}_0", dtype=policy, **_STRIDED)(x)
+
+
+def _up(x: Any, block: int, name: str, config: GeneratorConfig, policy: str) -> Any:
     """Doubles height and width to those of the output of encoder block `block` - 1."""
-    name = f"up_{block}"
     x = keras.layers.Conv2DTranspose(
         _width(block - 1, config),
         config.kernel,

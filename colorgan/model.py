@@ -21,7 +21,7 @@ from colorgan.checkpoint import Checkpoint
 from colorgan.config import ConfigError, TrainConfig, parse_config
 from colorgan.discriminator import build_discriminator
 from colorgan.errors import BadInputError
-from colorgan.generator import build_generator
+from colorgan.generator import build_generator, find_chroma
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,8 @@ class Model:
 
     Attributes:
         config: What it was trained with.
-        generator: Scaled lightness (batch, height, width, 1) -> scaled chroma (batch, height, width, 2).
+        generator: Scaled lightness (batch, height, width, 1) -> scaled chroma (batch, height, width, 2), both as
+            `split_photo` gives them for the configuration's colour space.
         source: The file it came from.
         epoch: Epochs trained; None where the file does not say.
     """
@@ -61,8 +62,18 @@ class Model:
         return int(2**self.config.generator.depth)
 
     def predict(self, lightness: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the scaled chroma for scaled lightness, (batch, height, width, 1) -> (..., 2)."""
+        """Returns the scaled chroma for scaled lightness, (batch, height, width, 1) -> (..., 2).
+
+        Both are as `colorgan.color.split_photo` gives them for `config.data.color_space`.
+        """
         chroma: NDArray[np.float32] = ops.convert_to_numpy(self.generator(lightness, training=False))
+        return chroma
+
+    def find_chroma(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns the scaled Lab chroma for sRGB photos, whatever the colour space: (batch, height, width, 3) -> 2."""
+        chroma: NDArray[np.float32] = ops.convert_to_numpy(
+            find_chroma(self.generator, photos, self.config.data.color_space)
+        )
         return chroma
 
 

@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from colorgan.config import TrainConfig
+from colorgan.config import ColorSpace, TrainConfig
 from colorgan.discriminator import receptive_field
 from colorgan.epoch import VALID_METRICS
 from colorgan.model import TrainedRun
@@ -73,6 +73,27 @@ session = onnxruntime.InferenceSession("generator.onnx")
 }
 
 
+class _Space(NamedTuple):
+    """What the generator does in a colour space, in words."""
+
+    task: str
+    given: str
+    found: str
+    note: str = ""
+
+
+_SPACES: dict[ColorSpace, _Space] = {
+    "lab": _Space("the chroma of a photo from its lightness in CIE Lab", "lightness / 50 - 1", "a and b, each / 110"),
+    "hsv": _Space(
+        "the hue and saturation of a photo from its value in HSV",
+        "2 * value - 1, the value being the largest of R, G and B in [0, 1]",
+        "2 * hue - 1 and 2 * saturation - 1, the hue as a share of the circle from red",
+        "\n\nMetrics and coloured photos show that colour under the photo's own CIE Lab lightness: "
+        "`model.find_chroma(photos)` gives it as a and b, each / 110, for sRGB photos.",
+    ),
+}
+
+
 def write_card(run: TrainedRun, path: Path, *, files: Sequence[str]) -> None:
     """Writes the card as Markdown.
 
@@ -120,12 +141,13 @@ def _what(run: TrainedRun) -> str:
     config = run.model.config
     field = receptive_field(config.discriminator)
     averaged = "the moving average of its weights" if config.validation.moving_average is not None else "its weights"
+    space = _SPACES[config.data.color_space]
     return (
-        f"A U-Net ({_parameters(run.model.generator)} weights) that predicts the chroma of a photo from its lightness "
-        f"in CIE Lab, trained against a PatchGAN discriminator ({_parameters(run.discriminator)} weights) that judges "
-        f"patches of {field} x {field} pixels. Exported is {averaged}, in float32.\n\n"
-        "Input: lightness / 50 - 1, float32, (batch, height, width, 1), both sides multiples of "
-        f"{run.model.multiple}. Output: a and b, each / 110, (batch, height, width, 2)."
+        f"A U-Net ({_parameters(run.model.generator)} weights) that predicts {space.task}, trained against a PatchGAN "
+        f"discriminator ({_parameters(run.discriminator)} weights) that judges patches of {field} x {field} pixels. "
+        f"Exported is {averaged}, in float32.\n\n"
+        f"Input: {space.given}, float32, (batch, height, width, 1), both sides multiples of {run.model.multiple}. "
+        f"Output: {space.found}, (batch, height, width, 2).{space.note}"
     )
 
 
@@ -174,7 +196,8 @@ def _metrics(run: TrainedRun) -> str:
 
 def _loading(config: TrainConfig, files: Sequence[str]) -> str:
     texts = [text for name, text in _LOADING.items() if name in files]
-    lightness = f"np.zeros((1, {config.data.size}, {config.data.size}, 1), np.float32)  # lightness / 50 - 1"
+    given = _SPACES[config.data.color_space].given
+    lightness = f"np.zeros((1, {config.data.size}, {config.data.size}, 1), np.float32)  # {given}"
     return f"```python\nimport numpy as np\n\nlightness = {lightness}\n```\n\n" + "\n".join(texts)
 
 

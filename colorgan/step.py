@@ -132,7 +132,7 @@ class TrainStep:
     def __init__(
         self, config: TrainConfig, generator: keras.Model, discriminator: keras.Model, average: keras.Model | None
     ) -> None:
-        self._adversarial = config.losses.adversarial
+        self._adversarial, self._space = config.losses.adversarial, config.data.color_space
         self._generator, self._discriminator = generator, discriminator
         self._averaged = list(zip(average.weights, generator.weights, strict=True)) if average else []
         self._generator_adam = Adam(generator.trainable_variables, name="generator")
@@ -168,7 +168,7 @@ class TrainStep:
 
     def _step(self, photos: Any, knobs: Any) -> Any:
         k = Knobs(*tf.unstack(knobs))
-        lightness, real = split_photo(photos)
+        lightness, real = split_photo(photos, self._space)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             generated = self._generator(lightness, training=True)
             on_real = self._discriminator([lightness, real], training=True)

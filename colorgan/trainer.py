@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from colorgan.backend import compiled
 from colorgan.blocks import initialize
 from colorgan.checkpoint import Checkpoint, CheckpointError
-from colorgan.color import split_photo
 from colorgan.config import TrainConfig
 from colorgan.discriminator import build_discriminator
 from colorgan.epoch import TRAIN_METRICS, EpochResult
 from colorgan.folder import PhotosError
-from colorgan.generator import build_generator
+from colorgan.generator import build_generator, find_chroma
 from colorgan.photos import Photos
 from colorgan.step import Knobs, TrainStep
 from colorgan.validation import Validator
@@ -110,8 +109,8 @@ class Trainer:
             raise ValueError("this trainer was built for another architecture; build a new one")
         self.config = config if seed is None else config.with_values({"seed": seed})
         self.photos = photos or self.photos
-        seed, rate = self.config.seed, config.generator.dropout
-        initialize(self.generator, seed=2 * seed, dropout=rate)
+        seed, parts = self.config.seed, config.generator
+        initialize(self.generator, seed=2 * seed, dropout=parts.dropout, noise=parts.noise)
         initialize(self.discriminator, seed=2 * seed + 1)
         self._train_step.reset()
         if self._average:
@@ -258,8 +257,7 @@ class Trainer:
         return min(1.0, (1.0 - done) / (1.0 - schedule.decay_start))
 
     def _colour(self, photos: Any) -> Any:
-        lightness, _ = split_photo(photos)
-        return self.best_generator(lightness, training=False)
+        return find_chroma(self.best_generator, photos, self.config.data.color_space)
 
 
 def _copy(source: list[keras.Variable], target: list[keras.Variable]) -> None:
