@@ -1,6 +1,7 @@
 """Samplers and pruners by name, with their own arguments, as Optuna has them.
 
     sampler: {name: tpe, n_startup_trials: 10}          random, tpe, grid, qmc, gp, cmaes, nsgaii, brute_force
+    sampler: {name: keras_tuner.bayesian, beta: 2.6}    KerasTuner's oracles: search/oracle.py
     pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
     pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold
     pruner: {name: asha, min_epochs: 1, reduction_factor: 3}      pauses trials, and lets the best go on (rungs.py)
@@ -26,6 +27,7 @@ from pydantic import ConfigDict, ValidationError, model_validator
 from colorgan.config import Part
 from colorgan.mistakes import Mistake, MistakesError, did_you_mean, explain, shown
 from search import rungs
+from search.oracle import ORACLES, argument_mistakes
 
 SAMPLERS = {
     "random": "RandomSampler",
@@ -50,8 +52,15 @@ PRUNERS = {
 ASHA = "asha"  # our own, which pauses trials instead of stopping them (rungs.py)
 COMPLETE_ONLY = {"gp"}  # samplers that by themselves look at complete trials only
 LEARNING = {"tpe", "gp"}  # samplers that can learn from other studies
-FINITE_SAMPLERS = {"grid": 10_000, "brute_force": 10_000}  # they go through all values; the most of one parameter
-EXTRAS = {"qmc": ("scipy",), "cmaes": ("cmaes",), "gp": ("torch", "scipy")}  # name of sampler and extra -> modules
+FINITE_SAMPLERS = dict.fromkeys(("grid", "brute_force", "keras_tuner.grid"), 10_000)
+"""They go through all values; the most of one parameter."""
+EXTRAS = {
+    "qmc": ("scipy",),
+    "cmaes": ("cmaes",),
+    "gp": ("torch", "scipy"),
+    "keras_tuner.bayesian": ("sklearn", "scipy"),
+}
+"""Name of a sampler, whose last part is that of the extra -> the modules it needs."""
 MAX_WHOLE = 1_000_000  # of an argument; as many trials a study can have, and as many epochs a trial
 NEVER = MAX_WHOLE + 1  # an epoch that no trial reaches
 _LEAST = {"n_ei_candidates": 1, "popsize": 2}  # where Optuna itself fails only in mid-study
@@ -85,7 +94,8 @@ class Sampler(Method):
         _check(self, SAMPLERS, "sampler")
         missing = [module for module in EXTRAS.get(self.name, ()) if importlib.util.find_spec(module) is None]
         if missing:
-            install = f"run make setup EXTRAS={self.name}, or pip install 'colorgan[{self.name}]'"
+            extra = self.name.rpartition(".")[2]
+            install = f"run make setup EXTRAS={extra}, or pip install 'colorgan[{extra}]'"
             message = f"{self.name} needs {' and '.join(missing)}: {install}"
             raise MistakesError([Mistake(("name",), message)])
         return self
@@ -134,17 +144,22 @@ def _class(table: Mapping[str, str], name: str) -> Any:
 
 def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
     """Raises `MistakesError` with all that is wrong with a method."""
-    if method.name not in table:
-        hint = did_you_mean(method.name, table)
-        message = f"unknown {kind} {shown(method.name)}{hint}; allowed are {', '.join(table)}"
+    names = [*table, *(ORACLES if table is SAMPLERS else ())]
+    if method.name not in names:
+        hint = did_you_mean(method.name, names)
+        message = f"unknown {kind} {shown(method.name)}{hint}; allowed are {', '.join(names)}"
         raise MistakesError([Mistake(("name",), message)])
+    if method.name in ORACLES:
+        if wrong := argument_mistakes(method.name, method.arguments):
+            raise MistakesError(wrong)
+        return
     arguments, allowed = method.arguments, _signature(table, method.name)
     mistakes = _wrapped_mistakes(arguments.pop("wrapped", None)) if "wrapped" in allowed else []
     for key, value in arguments.items():
         if key not in allowed:
-            names = ", ".join(name for name in allowed if name != "n_warmup_steps") or "none"
+            known = ", ".join(name for name in allowed if name != "n_warmup_steps") or "none"
             hint = did_you_mean(key, allowed)
-            mistakes.append(Mistake((key,), f"{method.name} has no such argument{hint}; allowed are {names}"))
+            mistakes.append(Mistake((key,), f"{method.name} has no such argument{hint}; allowed are {known}"))
         elif message := _type_mistake(value, allowed[key]) or _range_mistake(key, value, allowed[key]):
             mistakes.append(Mistake((key,), message))
     if {"warmup_epochs", "n_warmup_steps"} <= arguments.keys():

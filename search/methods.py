@@ -9,7 +9,10 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
+from search.brackets import BracketPruner
 from search.method import ASHA, COMPLETE_ONLY, FINITE_SAMPLERS, PRUNERS, SAMPLERS, Pruner, make_silently
+from search.oracle import ORACLES
+from search.oracle_sampler import OracleSampler
 from search.proposals import History, Proposer, pruned_as_complete, stopped_as_pruned
 from search.rungs import Asha, Rungs
 from search.space import Space
@@ -38,13 +41,17 @@ def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTria
     def view(real: optuna.Study) -> History:
         return History(real, learned=learned, see=see)
 
-    repeat = study.search.repeat_configurations or name in FINITE_SAMPLERS
+    repeat = study.search.repeat_configurations or name in FINITE_SAMPLERS or name in ORACLES  # which look themselves
     return Proposer(_maker(study, space), space, view=view, repeat=repeat)
 
 
 def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.BaseSampler]:
     """Returns what makes the method for a trial's number."""
     sampler, seed = study.search.sampler, study.search.seed
+    if sampler.name in ORACLES:
+        epochs = study.train.schedule.epochs
+        oracle = OracleSampler(sampler.name, sampler.arguments, space, seed=lambda n: _mix(seed, n), epochs=epochs)
+        return lambda _: oracle
     match sampler.name:
         case "grid":  # its order must stay, as trials are numbered by it
             return lambda _: make_silently(SAMPLERS, "grid", {"search_space": space.grid(), "seed": seed})
@@ -54,7 +61,12 @@ def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.Ba
 
 
 def make_pruner(study: StudySpec) -> optuna.pruners.BasePruner:
-    """Returns the study's pruner. Hyperband's `max_resource` is the length of a trial unless it is given."""
+    """Returns the study's pruner. Hyperband's `max_resource` is the length of a trial unless it is given.
+
+    With KerasTuner's Hyperband, which has epochs for each trial, it is the one that keeps to them.
+    """
+    if study.search.sampler.name == "keras_tuner.hyperband":
+        return BracketPruner()
     pruner: optuna.pruners.BasePruner = _pruner(study.search.pruner, study.train.schedule.epochs)
     return pruner
 

@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from colorgan.record import TrialRecord
+from search.brackets import first_of
 from search.experience import known_good
 from search.snapshot import group_name
 from search.space import Params, Space
@@ -98,8 +99,10 @@ class TrialSource:
             self._repeat(record.number, record.params, self._spec.search.seeds_per_trial - 1)
 
     def seed(self, trial: optuna.Trial) -> int:
-        """Returns the seed of a trial's configuration."""
-        return int(trial.user_attrs.get(_SEED, (self._spec.train.seed + trial.number) % SEEDS))
+        """Returns the seed of a trial's configuration, once its parameters are suggested: it may go on from another."""
+        rounds = self._spec.search.sampler.name == "keras_tuner.hyperband"
+        number = first_of(self._study, trial.number) if rounds else trial.number
+        return int(trial.user_attrs.get(_SEED, (self._spec.train.seed + number) % SEEDS))
 
     def group(self, trial: optuna.Trial) -> str:
         """Returns the group that a trial was planned in, or nothing."""

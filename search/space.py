@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +66,16 @@ class Space:
                 notes.append(f"{path}: the default {wanted} lies outside the space; trial 0 takes {value}")
         return params, notes
 
+    def nearest_default(self, path: str) -> Scalar:
+        """Returns the allowed value of a parameter nearest to what makes `base`."""
+        return self.parameters[path].nearest(self._wanted(path, self._tree))
+
     def complete(self, params: Mapping[str, Scalar]) -> Params:
         """Returns these parameters, as far as they are active, and the defaults nearest for the others."""
         completed: Params = {}
-        for path, parameter in self.parameters.items():
+        for path in self.parameters:
             if self.active(path, completed):
-                completed[path] = params[path] if path in params else parameter.nearest(self._wanted(path, self._tree))
+                completed[path] = params[path] if path in params else self.nearest_default(path)
         return completed
 
     def params_of(self, config: TrainConfig) -> Params | None:
@@ -150,15 +154,32 @@ class Space:
                 total += math.prod(parameter.count() or 0 for parameter in free)
         return total
 
+    @property
+    def finite(self) -> bool:
+        """Whether each parameter has a count."""
+        return all(parameter.count() is not None for parameter in self.parameters.values())
+
+    def configurations(self) -> Iterator[Params]:
+        """Yields all parameters that a trial can have, each once; all must have a count."""
+        return self._configurations(list(self.parameters), {})
+
+    def _configurations(self, paths: Sequence[str], params: Params) -> Iterator[Params]:
+        if not paths:
+            yield params
+            return
+        first, rest = paths[0], paths[1:]
+        active = self.active(first, params)
+        for value in self.parameters[first].values() if active else [None]:
+            yield from self._configurations(rest, {**params, first: value} if active else params)
+
     def limit(self, study: StudySpec) -> int | None:
         """Returns the number of trials after which the study's sampler would only repeat itself; None: never."""
-        finite = all(parameter.count() is not None for parameter in self.parameters.values())
         match study.search.sampler.name:
             case "grid":  # which does not know that it has seen the default and others
                 return self.combinations() + study.search.start_with_default + len(study.enqueue)
-            case "brute_force":
+            case "brute_force" | "keras_tuner.grid":  # these know it
                 return self.combinations()
-            case _ if finite and not study.search.repeat_configurations and self.conditions() <= MAX_COMBINATIONS:
+            case _ if self.finite and not study.search.repeat_configurations and self.conditions() <= MAX_COMBINATIONS:
                 return self.combinations()
         return None
 

@@ -38,6 +38,7 @@ from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.scales import at_scale
 from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
 from search.method import FINITE_SAMPLERS, LEARNING
+from search.oracle import Hyperband
 from search.parameter import Choice, Parameter
 from search.settings import MAY_CHANGE, Search
 from search.settings import Objective as Objective  # search.study is where others look for it
@@ -92,6 +93,7 @@ class StudySpec(Part):
         base = None if unread.train else self.train
         mistakes = [Mistake(("space", *m.keys), m.message) for m in space_mistakes(self.space, base, unread.parameters)]
         mistakes += self._epoch_mistakes() if base else []
+        mistakes += self._bracket_mistakes() if base else []
         mistakes += [] if mistakes else self._finite_mistakes() + self._start_mistakes()
         if mistakes:
             raise MistakesError(mistakes)
@@ -122,6 +124,24 @@ class StudySpec(Part):
         if self.learn_from and self.search.sampler.name not in LEARNING:
             message = f"the sampler {self.search.sampler.name} learns from no trials; use {' or '.join(LEARNING)}"
             mistakes.append(Mistake(("learn_from",), message))
+        return mistakes
+
+    def _bracket_mistakes(self) -> list[Mistake]:
+        sampler, epochs = self.search.sampler, self.train.schedule.epochs
+        if sampler.name != "keras_tuner.hyperband":
+            return []
+        mistakes, factor = [], Hyperband.model_validate(sampler.arguments).factor
+        if factor > epochs:
+            message = (
+                f"a trial has {epochs} epochs, fewer than the factor {factor}: it would never stop one early. Use more "
+                f"epochs (train.schedule.epochs), a smaller factor, or keras_tuner.random"
+            )
+            mistakes.append(Mistake(("search", "sampler"), message))
+        if self.search.pruner.name != "none":
+            message = (
+                "keras_tuner.hyperband itself ends trials, after the epochs of their brackets: use the pruner none"
+            )
+            mistakes.append(Mistake(("search", "pruner"), message))
         return mistakes
 
     def _finite_mistakes(self) -> list[Mistake]:
