@@ -179,6 +179,8 @@ class Space:
                 return self.combinations() + study.search.start_with_default + len(study.enqueue)
             case "brute_force" | "keras_tuner.grid":  # these know it
                 return self.combinations()
+            case "keras_tuner.hyperband":  # its later rounds repeat what went before
+                return None
             case _ if self.finite and not study.search.repeat_configurations and self.conditions() <= MAX_COMBINATIONS:
                 return self.combinations()
         return None

@@ -39,6 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "page", "folder": folder}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("PYTHONPATH", str(PAGE.parents[1]))
         for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
             exec(compile(code, PAGE, "exec"), names)  # noqa: S102 - our own page
     return names

@@ -48,10 +48,12 @@ def _quiet() -> Iterator[None]:
     optuna.logging.set_verbosity(level)
 
 
-def spec(name: str, space: dict[str, Any] | None = None, *, seed: int = 0, default: bool = True) -> StudySpec:
+def spec(
+    name: str, space: dict[str, Any] | None = None, *, seed: int = 0, default: bool = True, **more: Any
+) -> StudySpec:
     space = space or {"keras_tuner.grid": FINITE, "keras_tuner.bayesian": SMALL}.get(name, SPACE)
     sampler = {"name": name, **LEARNING.get(name, {})}
-    search = {"sampler": sampler, "seed": seed, "trials": 1000, "start_with_default": default}
+    search = {"sampler": sampler, "seed": seed, "trials": 1000, "start_with_default": default, **more}
     return StudySpec.model_validate(
         {"name": "s", "train": {"schedule": {"epochs": EPOCHS}}, "space": space, "search": search}
     )
@@ -160,7 +162,8 @@ def test_trials_under_way_failed_and_pruned_hold_nothing_up_and_are_not_proposed
 
 def test_where_all_has_been_tried_an_endless_study_goes_on_with_repetitions() -> None:
     space = {"generator.normalization": FINITE["generator.normalization"]}
-    params = Toy(spec("keras_tuner.bayesian", space)).run(6)
+    assert len(Toy(spec("keras_tuner.bayesian", space)).run(6)) == 2
+    params = Toy(spec("keras_tuner.bayesian", space, repeat_configurations=True)).run(6)
     assert {p["generator.normalization"] for p in params[:2]} == {"batch", "none"}
     assert len(params) == 6
 
