@@ -37,13 +37,11 @@ from colorgan.errors import BadInputError
 from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.scales import at_scale
 from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
-from search.method import FINITE_SAMPLERS, LEARNING
-from search.oracle import Hyperband
 from search.parameter import Choice, Parameter
 from search.settings import MAY_CHANGE, Search
 from search.settings import Objective as Objective  # search.study is where others look for it
-from search.space import MAX_COMBINATIONS, Space
-from search.space_mistakes import finite_mistakes, space_mistakes, value_mistakes
+from search.space_mistakes import space_mistakes
+from search.study_mistakes import bracket_mistakes, epoch_mistakes, finite_space_mistakes, start_mistakes
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = {"runs", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -92,72 +90,12 @@ class StudySpec(Part):
         unread: _Unread = info.context or _Unread()
         base = None if unread.train else self.train
         mistakes = [Mistake(("space", *m.keys), m.message) for m in space_mistakes(self.space, base, unread.parameters)]
-        mistakes += self._epoch_mistakes() if base else []
-        mistakes += self._bracket_mistakes() if base else []
-        mistakes += [] if mistakes else self._finite_mistakes() + self._start_mistakes()
+        mistakes += epoch_mistakes(self) if base else []
+        mistakes += bracket_mistakes(self) if base else []
+        mistakes += [] if mistakes else finite_space_mistakes(self) + start_mistakes(self)
         if mistakes:
             raise MistakesError(mistakes)
         return self
-
-    def _epoch_mistakes(self) -> list[Mistake]:
-        epochs, mistakes = self.train.schedule.epochs, []
-        if self.objective.smooth_epochs > epochs:
-            message = (
-                f"{self.objective.smooth_epochs} is more than the {epochs} epochs of a trial (train.schedule.epochs)"
-            )
-            mistakes.append(Mistake(("objective", "smooth_epochs"), message))
-        first = self.search.pruner.first_epoch
-        if first > max(1, epochs - 1):
-            message = (
-                f"could stop a trial after epoch {first} at the earliest, but a trial has {epochs}: it would never"
-            )
-            mistakes.append(
-                Mistake(("search", "pruner"), f"{message} prune. Lower its warm-up, or use the pruner none")
-            )
-        return mistakes
-
-    def _start_mistakes(self) -> list[Mistake]:
-        space, mistakes = Space(self.space, self.train), []
-        for index, entry in enumerate(self.enqueue):
-            found = [] if isinstance(entry, str) else value_mistakes(space, entry)
-            mistakes += [Mistake(("enqueue", index, *m.keys), m.message) for m in found]
-        if self.learn_from and self.search.sampler.name not in LEARNING:
-            message = f"the sampler {self.search.sampler.name} learns from no trials; use {' or '.join(LEARNING)}"
-            mistakes.append(Mistake(("learn_from",), message))
-        return mistakes
-
-    def _bracket_mistakes(self) -> list[Mistake]:
-        sampler, epochs = self.search.sampler, self.train.schedule.epochs
-        if sampler.name != "keras_tuner.hyperband":
-            return []
-        mistakes, factor = [], Hyperband.model_validate(sampler.arguments).factor
-        if factor > epochs:
-            message = (
-                f"a trial has {epochs} epochs, fewer than the factor {factor}: it would never stop one early. Use more "
-                f"epochs (train.schedule.epochs), a smaller factor, or keras_tuner.random"
-            )
-            mistakes.append(Mistake(("search", "sampler"), message))
-        if self.search.pruner.name != "none":
-            message = (
-                "keras_tuner.hyperband itself ends trials, after the epochs of their brackets: use the pruner none"
-            )
-            mistakes.append(Mistake(("search", "pruner"), message))
-        return mistakes
-
-    def _finite_mistakes(self) -> list[Mistake]:
-        sampler = self.search.sampler.name
-        if sampler not in FINITE_SAMPLERS:
-            return []
-        found = finite_mistakes(self.space, sampler, FINITE_SAMPLERS[sampler])
-        mistakes = [Mistake(("space", *m.keys), m.message) for m in found]
-        if mistakes:
-            return mistakes
-        space = Space(self.space, self.train)
-        if space.conditions() > MAX_COMBINATIONS or (sampler == "grid" and space.combinations() > MAX_COMBINATIONS):
-            what = "combinations" if sampler == "grid" else "combinations of what `when` names"
-            message = f"more than {MAX_COMBINATIONS} {what} are too many for the sampler {sampler}: use larger steps"
-            mistakes.append(Mistake(("space",), message))
-        return mistakes
 
     def with_overrides(
         self, *, data: str | None = None, trials: int | None = None, workers: Literal["auto"] | int | None = None

@@ -5,9 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from pydantic import ValidationError
 
+from colorgan.config import TrainConfig
 from colorgan.record import EpochRecord, TrialRecord
+from search.method import Pruner
 from search.rungs import Asha, Rungs
+from search.settings import Search
+from search.study import StudySpec
 
 
 def trial(number: int, *objectives: float | None) -> TrialRecord:
@@ -90,3 +95,29 @@ def test_about_one_in_so_many_goes_on() -> None:
     assert len(set(promoted)) == len(promoted)
     assert 90 <= len(promoted) <= 130  # the rule errs a little while few are there
     assert set(sorted(range(400), key=values.__getitem__)[:90]) <= set(promoted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"min_epochs": 0}, "min_epochs must be at least 1; received 0"),
+        ({"reduction_factor": 1}, "reduction_factor must be at least 2; received 1"),
+        ({"min_epochs": "two"}, "must be a whole number"),
+        ({"warmup_epochs": 1}, "asha has no such argument"),
+        ({"min_epochs": 8}, "could stop a trial after epoch 8 at the earliest, but a trial has 8"),
+        ({"min_epochs": 3}, "pauses trials after epoch 3, but only each 2 are validated"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_rungs_is_refused(arguments: dict[str, object], words: str) -> None:
+    train = TrainConfig().with_values({"schedule.epochs": 8, "validation.epochs": 2})
+    space = {"losses.l1_weight": {"type": "float", "low": 1.0, "high": 9.0}}
+    with pytest.raises(ValidationError) as caught:
+        search = Search(pruner=Pruner(name="asha", **arguments))  # type: ignore[arg-type]
+        StudySpec.model_validate({"name": "s", "train": train, "space": space, "search": search})
+    assert words in str(caught.value)
+
+
+def test_nothing_can_delay_what_pauses() -> None:
+    with pytest.raises(ValidationError, match="asha pauses trials and cannot be delayed"):
+        Pruner.model_validate({"name": "patient", "patience": 1, "wrapped": {"name": "asha"}})

@@ -1,0 +1,77 @@
+"""What is wrong with a study as a whole, where each of its keys is sound by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from colorgan.mistakes import Mistake
+from search.method import ASHA, FINITE_SAMPLERS, LEARNING
+from search.oracle import Hyperband
+from search.space import MAX_COMBINATIONS, Space
+from search.space_mistakes import finite_mistakes, value_mistakes
+
+if TYPE_CHECKING:
+    from search.study import StudySpec
+
+
+def epoch_mistakes(study: StudySpec) -> list[Mistake]:
+    """Returns what asks for more epochs than a trial has, or for some that are not validated."""
+    epochs, mistakes = study.train.schedule.epochs, []
+    if study.objective.smooth_epochs > epochs:
+        message = f"{study.objective.smooth_epochs} is more than the {epochs} epochs of a trial (train.schedule.epochs)"
+        mistakes.append(Mistake(("objective", "smooth_epochs"), message))
+    every, first = study.train.validation.epochs, study.search.pruner.first_epoch
+    if study.search.pruner.name == ASHA and first % every:
+        message = f"pauses trials after epoch {first}, but only each {every} are validated (train.validation.epochs)"
+        mistakes.append(Mistake(("search", "pruner", "min_epochs"), f"{message}: use a multiple of {every}"))
+    if first > max(1, epochs - 1):
+        message = f"could stop a trial after epoch {first} at the earliest, but a trial has {epochs}: it would never"
+        mistakes.append(Mistake(("search", "pruner"), f"{message} prune. Lower its warm-up, or use the pruner none"))
+    return mistakes
+
+
+def start_mistakes(study: StudySpec) -> list[Mistake]:
+    """Returns what a study cannot begin with."""
+    space, mistakes = Space(study.space, study.train), []
+    for index, entry in enumerate(study.enqueue):
+        found = [] if isinstance(entry, str) else value_mistakes(space, entry)
+        mistakes += [Mistake(("enqueue", index, *m.keys), m.message) for m in found]
+    if study.learn_from and study.search.sampler.name not in LEARNING:
+        message = f"the sampler {study.search.sampler.name} learns from no trials; use {' or '.join(LEARNING)}"
+        mistakes.append(Mistake(("learn_from",), message))
+    return mistakes
+
+
+def bracket_mistakes(study: StudySpec) -> list[Mistake]:
+    """Returns what does not go with KerasTuner's Hyperband."""
+    sampler, epochs = study.search.sampler, study.train.schedule.epochs
+    if sampler.name != "keras_tuner.hyperband":
+        return []
+    mistakes, factor = [], Hyperband.model_validate(sampler.arguments).factor
+    if factor > epochs:
+        message = (
+            f"a trial has {epochs} epochs, fewer than the factor {factor}: it would never stop one early. Use more "
+            f"epochs (train.schedule.epochs), a smaller factor, or keras_tuner.random"
+        )
+        mistakes.append(Mistake(("search", "sampler"), message))
+    if study.search.pruner.name != "none":
+        message = "keras_tuner.hyperband itself ends trials, after the epochs of their brackets: use the pruner none"
+        mistakes.append(Mistake(("search", "pruner"), message))
+    return mistakes
+
+
+def finite_space_mistakes(study: StudySpec) -> list[Mistake]:
+    """Returns what keeps a sampler that goes through all values from doing so."""
+    sampler = study.search.sampler.name
+    if sampler not in FINITE_SAMPLERS:
+        return []
+    found = finite_mistakes(study.space, sampler, FINITE_SAMPLERS[sampler])
+    mistakes = [Mistake(("space", *m.keys), m.message) for m in found]
+    if mistakes:
+        return mistakes
+    space = Space(study.space, study.train)
+    if space.conditions() > MAX_COMBINATIONS or (sampler == "grid" and space.combinations() > MAX_COMBINATIONS):
+        what = "combinations" if sampler == "grid" else "combinations of what `when` names"
+        message = f"more than {MAX_COMBINATIONS} {what} are too many for the sampler {sampler}: use larger steps"
+        mistakes.append(Mistake(("space",), message))
+    return mistakes
