@@ -1,7 +1,8 @@
 """Colour for photos of any size: the model's chroma under the photo's own lightness, pixel by pixel.
 
-That is Lab's lightness for a model of either colour space, as gray photos show lightness and not HSV's value: see
-`color.lab_chroma`, which says how a model of HSV comes to chroma, and what keeping the value would cost.
+A model of HSV too is given no more than lightness, as the value of the gray photo, and its colours are painted under
+it: see `color.lab_chroma`, which says what keeping the value would cost. Training and measuring give it the value of
+the photo in colour, which is larger; a gray photo has no other than its gray.
 
 A photo is coloured as the model was trained: made small to each of `data.crop_scales`, cut into crops of `data.size`,
 which overlap and are averaged, and then averaged over the scales. Measured on the 40 bundled photos of the valid and
@@ -46,6 +47,7 @@ STRIDE = 0.75  # distance between neighbouring crops, as a fraction of their sid
 CROPS_AT_ONCE = 8  # bounds memory
 STRIP_PIXELS = 1 << 18  # coloured at once: bounds memory to some 50 MB beyond the photo and its result
 LIGHTNESS_TOLERANCE = 0.1  # in Lab, a quarter of a step of 8-bit gray: what clipping a colour may change it by
+_GRAY = np.zeros((1, 1, 2), np.float32)  # chroma of no colour
 HALVINGS = 7  # of the interval in which the largest chroma is searched that a screen can show
 
 
@@ -92,7 +94,7 @@ def colorize_photo(model: Model, photo: Photo, *, strength: float = 1.0, compare
 
     Args:
         model: From `load_model`.
-        photo: From `read_photo`; of a photo in colour only the lightness is used, and by an HSV model the value.
+        photo: From `read_photo`; of a photo in colour only the lightness is used.
         strength: Factor of the predicted chroma, 0 gives gray.
         compare: Return gray | coloured side by side instead.
     """
@@ -128,6 +130,8 @@ def _predict_at(model: Model, image: Image.Image, side: int) -> NDArray[np.float
     size = model.config.data.size
     width, height = (max(side, round(length * side / min(image.size))) for length in image.size)
     small = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))  # as training photos are made small
+    if model.config.data.color_space != "lab":
+        small = paint(small, _GRAY)  # else sepia and colours would show in the value
     stride = max(1, round(size * STRIDE))
     corners = [(top, left) for top in _starts(height, size, stride) for left in _starts(width, size, stride)]
     ramp = 1.0 - np.abs(np.arange(size) + 0.5 - size / 2) / (size / 2)

@@ -84,9 +84,8 @@ class TrainConfig(Part):
         patch, unstrided = size // 2**self.discriminator.depth, self.discriminator.unstrided_blocks + 1
         if patch <= unstrided:
             raise ValueError(
-                f"discriminator.depth {self.discriminator.depth} halves a {size} px crop to {patch} px, and "
-                f"{unstrided} convolutions without a stride need {unstrided + 1}. Use a smaller discriminator.depth or "
-                "discriminator.unstrided_blocks, or a larger data.size"
+                f"discriminator.depth {self.discriminator.depth} halves a {size} px crop to {patch} px, and what "
+                f"follows needs {unstrided + 1}. Use a smaller depth or unstrided_blocks, or a larger data.size"
             )
         return self
 

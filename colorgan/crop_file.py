@@ -35,33 +35,47 @@ class ArrayInfo(BaseModel):
     file_bytes: Count
     checksums: tuple[Count, ...] = ()
     """CRC-32 of each block of the crops' bytes, the last one shorter; an earlier version's packs have none."""
+    crops_per_photo: tuple[Count, ...] = ()
+    """How many of the crops each photo has; kept only where it was asked for."""
 
 
 class DamagedError(ValueError):
     """A file that is not as it was written; the message says which and what is wrong with it."""
 
 
-def write_array(path: Path, photos: Iterable[NDArray[np.uint8]], size: int) -> ArrayInfo:
+def write_array(path: Path, photos: Iterable[NDArray[np.uint8]], size: int, *, count_each: bool = False) -> ArrayInfo:
     """Writes an .npy file of crops, one photo's (crops, size, size, 3) after the other; holds one in memory.
+
+    Args:
+        path: The file.
+        photos: The crops of each photo.
+        size: Their side in pixels.
+        count_each: Note how many each photo has.
 
     Raises:
         OSError: The disk is full or the folder cannot be written.
     """
-    num_photos, num_crops, checksums = 0, 0, _Checksums()
+    counts, checksums = list[int](), _Checksums()
     with path.open("wb") as file:
         _write_header(file, 0, size)  # numpy leaves room for the final count
         for crops in photos:
             data = np.ascontiguousarray(crops).reshape(-1).data
             file.write(data)
             checksums.add(data)
-            num_photos += 1
-            num_crops += len(crops)
+            counts.append(len(crops))
         file_bytes = file.tell()
         file.seek(0)
-        _write_header(file, num_crops, size)
+        _write_header(file, sum(counts), size)
         file.flush()
         os.fsync(file.fileno())
-    return ArrayInfo(photos=num_photos, crops=num_crops, size=size, file_bytes=file_bytes, checksums=checksums.finish())
+    return ArrayInfo(
+        photos=len(counts),
+        crops=sum(counts),
+        size=size,
+        file_bytes=file_bytes,
+        checksums=checksums.finish(),
+        crops_per_photo=tuple(counts) if count_each else (),
+    )
 
 
 def open_array(path: Path, info: ArrayInfo) -> NDArray[np.uint8]:

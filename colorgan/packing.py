@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from colorgan.config import DataConfig
 
 FORMAT = 1  # raise it when equal photos and settings give other crops than before
+RENEWED: tuple[Part, ...] = ("train", "valid")  # parts that get new photos during a run
 MAX_THREADS = 32  # bounds memory; Pillow decodes thousands of photos a second with fewer
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
@@ -102,14 +103,16 @@ class _Packer:
         return hashed
 
     def write_all(self, parts: dict[Part, list[HashedPhoto]]) -> dict[Part, ArrayInfo]:
-        """Writes the array files of all parts."""
-        config = self._config
+        """Writes the array files of all parts; of parts whose photos are renewed, those of all photos."""
+        config, renewed = self._config, self._config.renew_epochs is not None
         limits = {"train": config.train_limit, "valid": config.valid_limit, "confirm": config.confirm_limit}
+        limits |= dict.fromkeys(RENEWED if renewed else ())
         self._total = self._done + sum(min(len(parts[part]), limits[part] or len(parts[part])) for part in PARTS)
-        return {
-            part: write_array(self._folder / f"{part}.npy", self._crops(part, parts[part], limits[part]), config.size)
-            for part in PARTS
-        }
+        written = {}
+        for part in PARTS:
+            crops = self._crops(part, parts[part], limits[part])
+            written[part] = write_array(self._folder / f"{part}.npy", crops, config.size, count_each=renewed)
+        return written
 
     def fingerprint(self) -> str:
         """Returns a hash of the packed photos' contents, their order and what shapes their crops."""

@@ -12,7 +12,8 @@ import errno
 import hashlib
 import json
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,9 @@ from colorgan.crop_file import DamagedError
 from colorgan.disk import cannot_write
 from colorgan.errors import CannotRunError
 from colorgan.folder import Listing, PhotosError, list_photos, printable
-from colorgan.packing import FORMAT, Packed, Progress, pack_photos
+from colorgan.packing import FORMAT, RENEWED, Packed, Progress, pack_photos
 from colorgan.packs import Manifest, OpenPack, Pack, cache_folder, write_manifest
+from colorgan.renewal import Pool
 from colorgan.split import PARTS, find_split_file, read_split
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Photos:
         unreadable: `name: reason` of each file that was skipped.
         report: The same as a CSV file in the cache folder.
         note: What was wrong with an earlier pack of these photos; empty where nothing was.
+        pools: Of the parts that are renewed during a run, what the other photos are taken from.
     """
 
     train: NDArray[np.uint8]
@@ -70,6 +73,12 @@ class Photos:
     unreadable: tuple[str, ...]
     report: Path
     note: str = ""
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+
+    def renewed(self, times: int) -> Photos:
+        """Returns the photos after so many renewals, counted from those of `open_photos`; the maps stay the same."""
+        windows = {part: pool.window(times) for part, pool in self.pools.items()}
+        return replace(self, **windows)  # type: ignore[arg-type]
 
 
 def open_photos(
@@ -80,7 +89,7 @@ def open_photos(
     A pack that is found damaged is packed anew, and the note says so.
 
     Args:
-        config: Folder, crops, split and limits; `flip` plays no part.
+        config: Folder, crops, split and limits; `flip` and `color_space` play no part.
         cache: Where packs are kept; see `packs.cache_folder` for the default.
         progress: While packing, called with the work done and all work, both in files; the total shrinks where
             limits spare some.
@@ -107,7 +116,7 @@ def open_photos(
             f"{root}: the cache of packed photos cannot be written: {error.strerror or error}. Make room or give "
             "another folder in the environment variable COLORGAN_CACHE"
         ) from error
-    return replace(_describe(opened), note=note)
+    return replace(_describe(opened, config), note=note)
 
 
 def _open(pack: Pack, *, whole: bool) -> tuple[OpenPack | None, str]:
@@ -118,9 +127,9 @@ def _open(pack: Pack, *, whole: bool) -> tuple[OpenPack | None, str]:
         return None, f"{pack.folder}: the packed photos were damaged ({error}); packed anew"
 
 
-def _describe(opened: OpenPack) -> Photos:
+def _describe(opened: OpenPack, config: DataConfig) -> Photos:
     parts, manifest = opened.manifest.parts, opened.manifest
-    return Photos(
+    photos = Photos(
         train=opened.arrays["train"],
         valid=opened.arrays["valid"],
         confirm=opened.arrays["confirm"],
@@ -132,10 +141,27 @@ def _describe(opened: OpenPack) -> Photos:
         unreadable=tuple(manifest.skipped),
         report=opened.report,
     )
+    return photos if config.renew_epochs is None else _renewing(photos, opened, config)
+
+
+def _renewing(photos: Photos, opened: OpenPack, config: DataConfig) -> Photos:
+    """Returns the first photos of a pack that holds those of all renewals."""
+    limits = {"train": config.train_limit, "valid": config.valid_limit}
+    pools = {
+        part: Pool(opened.arrays[part], opened.manifest.parts[part].crops_per_photo, limit)
+        for part, limit in limits.items()
+        if limit is not None
+    }
+    counts = {f"{part}_photos": pool.photos for part, pool in pools.items()}
+    settings = json.dumps([photos.fingerprint, limits, config.renew_epochs], sort_keys=True)
+    fingerprint = hashlib.sha256(settings.encode()).hexdigest()[:16]
+    return replace(photos, pools=pools, fingerprint=fingerprint, **counts).renewed(0)  # type: ignore[arg-type]
 
 
 def _quick_key(listing: Listing, split_file: Path | None, config: DataConfig) -> str:
-    settings = config.model_dump(mode="json", exclude={"photos", "flip"})
+    settings = config.model_dump(mode="json", exclude={"photos", "flip", "color_space", "renew_epochs"})
+    if config.renew_epochs is not None:  # all photos are packed, whatever the limits
+        settings |= {**dict.fromkeys(f"{part}_limit" for part in RENEWED), "renewed": True}
     digest = hashlib.sha256(json.dumps([FORMAT, PIL.__version__, settings], sort_keys=True).encode())
     if split_file is not None:
         digest.update(split_file.read_bytes())

@@ -18,6 +18,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from colorgan.backend import compiled
+from colorgan.batches import Batches
 from colorgan.blocks import initialize
 from colorgan.checkpoint import Checkpoint, CheckpointError
 from colorgan.config import TrainConfig
@@ -81,13 +82,16 @@ class Trainer:
 
     @property
     def measured(self) -> NDArray[np.uint8]:
-        """The crops that the run is measured on.
+        """The crops that the run is measured on, as long as they are not renewed.
 
         Raises:
             PhotosError: The photos have no such part.
         """
+        return self._measured(self.photos)
+
+    def _measured(self, photos: Photos) -> NDArray[np.uint8]:
         part = self.config.validation.part
-        crops: NDArray[np.uint8] = getattr(self.photos, part)
+        crops: NDArray[np.uint8] = getattr(photos, part)
         if not len(crops):
             raise PhotosError(
                 f"data.photos: {self.config.data.photos}: no photos to {part}; raise data.{part}_fraction"
@@ -118,10 +122,8 @@ class Trainer:
         self.step = self.epoch = 0
         self.history: list[EpochResult] = []
         self._loss_sums, self._train_seconds = np.zeros(len(TRAIN_METRICS)), 0.0
-        self._pass: tuple[int, NDArray[np.int64], NDArray[np.bool_]] = (-1, np.arange(0), np.zeros(0, dtype=bool))
-        self._steps_per_epoch = config.schedule.steps_per_epoch or max(
-            1, len(self.photos.train) // config.schedule.batch_size
-        )
+        self._batches = Batches(self.photos, self.config)
+        self._steps_per_epoch = self._batches.steps_per_epoch
 
     def epochs(self) -> Iterator[EpochResult]:
         """Trains, and yields the result of each epoch, until the schedule's end.
@@ -174,7 +176,7 @@ class Trainer:
 
     def _warm_up(self) -> None:
         """Traces and compiles all graphs, so that no run's first epoch pays for it."""
-        self._train_step(self._batch(0), self._knobs(0))
+        self._train_step(self._batches.batch(0), self._knobs(0))
         self.validator.measure(self.measured[:1], self._predict)
         self.validator.examples(self.measured[:1], self._predict, count=1)
 
@@ -192,7 +194,7 @@ class Trainer:
         losses: list[Any] = []
         started, first = time.perf_counter(), self.step
         while self.step < end and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
-            losses.append(self._train_step(self._batch(self.step), self._knobs(self.step)))
+            losses.append(self._train_step(self._batches.batch(self.step), self._knobs(self.step)))
             self.step += 1
         values = np.array([np.asarray(loss) for loss in losses], dtype=np.float64)
         self._train_seconds += time.perf_counter() - started
@@ -206,30 +208,16 @@ class Trainer:
         metrics = {metric.key: float(mean) for metric, mean in zip(TRAIN_METRICS, means, strict=True)}
         started, last = time.perf_counter(), self.epoch == self.config.schedule.epochs
         plan, examples = self.config.validation, None
+        photos = self._measured(self._batches.photos(self.epoch - 1))
         if last or self.epoch % plan.epochs == 0:
-            metrics |= self.validator.measure(self.measured, self._predict)
+            metrics |= self.validator.measure(photos, self._predict)
         if plan.examples and (last or self.epoch == 1 or self.epoch % plan.example_epochs == 0):
-            examples = self.validator.examples(self.measured, self._predict, count=plan.examples)
+            examples = self.validator.examples(photos, self._predict, count=plan.examples)
         valid_seconds = time.perf_counter() - started
         result = EpochResult(self.epoch, self.step, metrics, examples, self._train_seconds, valid_seconds)
         self.history.append(result)
         self._loss_sums, self._train_seconds = np.zeros(len(TRAIN_METRICS)), 0.0
         return result
-
-    def _batch(self, step: int) -> NDArray[np.uint8]:
-        """Returns the crops of a step: a stream of passes over all crops, each with an order and flips of its own."""
-        size = self.config.schedule.batch_size
-        return np.stack([self._crop(*divmod(i, len(self.photos.train))) for i in range(step * size, (step + 1) * size)])
-
-    def _crop(self, number: int, place: int) -> NDArray[np.uint8]:
-        """Returns the crop at a place of a pass, a view; mirrored here, as it costs a graph one percent of a step."""
-        if self._pass[0] != number:
-            count, random = len(self.photos.train), np.random.default_rng([self.config.seed, number])
-            mirrored = (random.random(count) < 0.5) & self.config.data.flip
-            self._pass = (number, random.permutation(count), mirrored)
-        _, order, mirrored = self._pass
-        crop: NDArray[np.uint8] = self.photos.train[order[place]]
-        return crop[:, ::-1] if mirrored[place] else crop
 
     def _knobs(self, step: int) -> Knobs:
         """Returns the numbers of a step, the schedule applied."""

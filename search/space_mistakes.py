@@ -27,6 +27,7 @@ FIXED = {  # may be set in `train`, but not searched
     "schedule.checkpoint_epochs": _NO_EFFECT,
     "data.train_limit": "",
     "data.flip": "",
+    "data.color_space": "",
     "validation.moving_average": "",
 }  # an empty reason: an exception from the sections below, which may be searched
 _FIXED_SECTIONS = {"data": _SAME_PHOTOS, "validation": _NO_EFFECT}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colorgan.blocks import EPSILON, Dropout, Normalize, initialize
+from colorgan.blocks import EPSILON, Dropout, NoiseChannel, Normalize, initialize
 from colorgan.config import GeneratorConfig
 from colorgan.generator import build_generator
 
@@ -51,6 +51,19 @@ def test_the_rate_can_be_changed_after_building():
     layer.rate.assign(0.0)
     ones = np.ones((2, 4, 4, 1), np.float32)
     assert np.array_equal(layer(ones, training=True), ones)
+
+
+def test_the_noise_is_normal_with_the_stated_deviation_in_a_channel_of_its_own(features):
+    layer = NoiseChannel(0.5)
+    found = np.asarray(layer(features, training=True))
+    assert np.array_equal(found[..., :-1], features)
+    assert not np.asarray(layer(features, training=False))[..., -1].any()
+    noise = np.asarray(layer(np.zeros((10, 100, 100, 1), np.float32), training=True))[..., 1]
+    assert noise.mean() == pytest.approx(0.0, abs=0.005)
+    assert noise.std() == pytest.approx(0.5, rel=0.01)
+    assert np.mean(np.abs(noise) > 1.0) == pytest.approx(0.0455, abs=0.002)  # not truncated
+    layer.deviation.assign(0.0)
+    assert not np.asarray(layer(features, training=True))[..., -1].any()
 
 
 @pytest.fixture(scope="module")

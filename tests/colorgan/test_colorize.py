@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -122,6 +124,34 @@ def test_sepia_and_colour_give_what_gray_of_their_lightness_gives(random_model: 
     deep = np.round(lab2rgb(np.dstack([lightness(sepia)] + 2 * [np.zeros(sepia.shape[:2])])) * 65535).astype(np.uint16)
     of_sepia, of_gray = (colorize_photo(random_model, Photo(pixels)) for pixels in (sepia, deep))
     assert np.abs(of_sepia.pixels.astype(float) - of_gray.pixels / 257).mean() < 1
+
+
+@pytest.fixture(scope="module")
+def red_model() -> Model:
+    """Finds red in HSV: on the one side of the circle's cut in bright places, on the other in dark ones."""
+    value = keras.Input((None, None, 1))
+    chroma = keras.ops.concatenate([0.95 * keras.ops.sign(value), 0.0 * value], axis=-1)
+    config = CONFIG.with_values({"data.color_space": "hsv"})
+    return Model(config, keras.Model(value, chroma), Path("red"))
+
+
+def test_hues_on_both_sides_of_red_are_averaged_to_red(red_model: Model, china: np.ndarray) -> None:
+    chroma = predict_chroma(red_model, Image.fromarray(china))
+    assert chroma[..., 0].min() > 0
+    gray = np.asarray(Image.fromarray(china).convert("L").convert("RGB"))
+    coloured = colorize_photo(red_model, Photo(gray)).pixels
+    assert np.abs(lightness(coloured) - lightness(gray)).max() < 0.6
+    middle = (gray[..., 0] > 60) & (gray[..., 0] < 140)  # where a screen can show it
+    saturation = np.ptp(coloured.astype(float), axis=-1) / coloured.max(axis=-1).clip(1)
+    assert np.median(saturation[middle]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_model_of_hsv_too_is_given_no_more_than_lightness(random_model: Model) -> None:
+    model = replace(random_model, config=CONFIG.with_values({"data.color_space": "hsv"}))
+    sepia = read_photo(HISTORICAL / "dust-bowl-home.jpg").pixels[100:260, 100:300]
+    gray = np.round(255 * lab2rgb(np.dstack([lightness(sepia)] + 2 * [np.zeros(sepia.shape[:2])]))).astype(np.uint8)
+    of_sepia, of_gray = (colorize_photo(model, Photo(pixels)).pixels.astype(float) for pixels in (sepia, gray))
+    assert np.abs(of_sepia - of_gray).mean() < 1.5
 
 
 def test_strips_are_painted_as_the_whole(

@@ -67,6 +67,11 @@ def test_a_configuration_cannot_be_changed():
         ({"data": {"train_limit": 0}}, "data.train_limit: must be at least 1; received 0"),
         ({"schedule": {"steps_per_epoch": 1.5}}, "schedule.steps_per_epoch: must be a whole number; received 1.5"),
         ({"data": {"valid_fraction": 0.5, "confirm_fraction": 0.5}}, "data: valid_fraction 0.5 + confirm_fraction 0.5"),
+        ({"data": {"renew_epochs": 3}}, "data: renew_epochs 3 has no new photos to take"),
+        ({"data": {"renew_epochs": 0, "train_limit": 3}}, "data.renew_epochs: must be at least 1; received 0"),
+        ({"data": {"color_space": "rgb"}}, "data.color_space: must be 'lab' or 'hsv'; received 'rgb'"),
+        ({"generator": {"noise": -1.0}}, "generator.noise: must be at least 0.0; received -1.0"),
+        ({"discriminator": {"unstrided_blocks": 5}}, "unstrided_blocks: must be at most 4; received 5"),
         ({"data": {"size": 100}}, "Use data.size 96 or 128, or a smaller depth"),
     ],
 )
@@ -118,6 +123,11 @@ def test_fields_are_replaced_by_path_and_checked():
         ({"schedule.epochs": 3, "data.photos": "elsewhere", "losses.label_smoothing": 0.1}, True),
         ({"generator.dropout": 0.3}, True),
         ({"generator.dropout": 0.0}, False),
+        ({"generator.noise": 0.1}, False),
+        ({"generator.split_decoders": True}, False),
+        ({"discriminator.unstrided_blocks": 0}, False),
+        ({"data.color_space": "hsv"}, False),
+        ({"data.train_limit": 5, "data.renew_epochs": 2}, True),
         ({"generator.filters": 32}, False),
         ({"discriminator.normalization": "none"}, False),
         ({"losses.adversarial": "least_squares"}, False),
@@ -128,6 +138,11 @@ def test_fields_are_replaced_by_path_and_checked():
 )
 def test_one_built_trainer_serves_what_has_the_same_architecture(values, same):
     assert (TrainConfig().architecture() == TrainConfig().with_values(values).architecture()) is same
+
+
+def test_the_deviation_of_noise_is_fed_to_the_graph():
+    few, more = (TrainConfig().with_values({"generator.noise": noise}) for noise in (0.1, 0.5))
+    assert few.architecture() == more.architecture() != TrainConfig().architecture()
 
 
 def test_each_field_says_what_it_is():

@@ -1,8 +1,11 @@
+import math
+
+import keras
 import numpy as np
 import pytest
 
 from colorgan.blocks import initialize
-from colorgan.config import DiscriminatorConfig
+from colorgan.config import ConfigError, DiscriminatorConfig, parse_config
 from colorgan.discriminator import build_discriminator, receptive_field
 
 
@@ -15,9 +18,25 @@ def test_the_receptive_fields_are_the_papers(depth, field):
     assert receptive_field(DiscriminatorConfig(depth=depth)) == field
 
 
-def test_the_receptive_field_is_what_a_logit_reacts_to():
+@pytest.mark.parametrize(("blocks", "field"), [(0, 46), (2, 94)])
+def test_each_unstrided_block_widens_the_field(blocks, field):
+    assert receptive_field(DiscriminatorConfig(unstrided_blocks=blocks)) == field
+
+
+def test_without_unstrided_blocks_it_is_the_thesis_discriminator_of_0_66_million_weights():
+    discriminator = build_discriminator(DiscriminatorConfig(unstrided_blocks=0), size=256)
+    assert sum(math.prod(weight.shape) for weight in discriminator.trainable_weights) == 663_361
+    convolutions = [layer for layer in discriminator.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [64, 128, 256, 1]
+    assert discriminator.output_shape == (None, 31, 31, 1)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+def test_the_receptive_field_is_what_a_logit_reacts_to(blocks):
     """Disturbs one pixel after the other; a logit in the middle must react to exactly its field."""
-    config = DiscriminatorConfig(filters=2, depth=2, normalization="none", activation="leaky_relu")
+    config = DiscriminatorConfig(
+        filters=2, depth=2, normalization="none", activation="leaky_relu", unstrided_blocks=blocks
+    )
     discriminator = build_discriminator(config, size=96)
     initialize(discriminator, seed=0)
     discriminator.set_weights([np.abs(weight) + 0.1 for weight in discriminator.get_weights()])
@@ -46,7 +65,17 @@ def test_the_verdict_depends_on_lightness_and_on_chroma():
     assert not np.array_equal(plain, discriminator([zeros[..., :1], ones]))
 
 
+@pytest.mark.parametrize("blocks", [0, 1, 4])
 @pytest.mark.parametrize("kernel", range(2, 10))
-def test_three_pixels_before_the_last_convolutions_are_enough_for_any_kernel(kernel):
-    shape = build_discriminator(DiscriminatorConfig(filters=1, depth=2, kernel=kernel), size=12).output_shape
-    assert min(shape[1:3]) >= 1
+def test_one_pixel_more_than_unstrided_convolutions_is_enough_for_any_kernel(kernel, blocks):
+    config = DiscriminatorConfig(filters=1, depth=2, kernel=kernel, unstrided_blocks=blocks)
+    size = 4 * (blocks + 2)
+    assert min(build_discriminator(config, size=size).output_shape[1:3]) >= 1
+    tree = {"data": {"size": size}, "generator": {"depth": 2}, "discriminator": {"depth": 2}}
+    tree["discriminator"]["unstrided_blocks"] = blocks
+    assert parse_config(tree).discriminator.unstrided_blocks == blocks
+    tree["discriminator"]["depth"] = 3
+    with pytest.raises(
+        ConfigError, match=f"halves a {size} px crop to {size // 8} px, and what follows needs {blocks + 2}"
+    ):
+        parse_config(tree)

@@ -21,6 +21,7 @@ from colorgan.new_folder import free_name, new_folder
 from colorgan.photos import open_photos
 from colorgan.sheets import GAP, LINE
 from colorgan.trainer import Trainer
+from colorgan.validation import Validator
 
 CONFIG = parse_config(
     {
@@ -105,6 +106,16 @@ def test_a_runs_own_photos_give_the_numbers_of_its_training(trained, own_photos)
         if key in trainings:
             assert np.average(values, weights=own_photos.crops) == pytest.approx(trainings[key], rel=1e-4)
     assert own_photos.crops.sum() == len(trained.photos.valid)
+
+
+def test_a_model_of_hsv_is_measured_by_the_lab_chroma_it_finds(model, folder):
+    hsv = replace(model, config=CONFIG.with_values({"data.color_space": "hsv"}))
+    found = evaluate(hsv, str(folder))
+    _, crops = next(found.photos.read([found.measured[0]]))
+    validator = Validator(batch_size=len(crops), precision=CONFIG.precision)
+    expected = validator.measure(crops, hsv.find_chroma)
+    assert {key: values[0] for key, values in found.per_photo("model").items()} == pytest.approx(expected, rel=1e-4)
+    assert found.means("gray") == evaluate(model, str(folder)).means("gray")
 
 
 def test_the_baselines_are_those_of_training(trained, own_photos):

@@ -6,14 +6,18 @@ import zipfile
 from importlib.util import find_spec
 
 import h5py
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 from typer.testing import CliRunner
 
 from colorgan import onnx_file
 from colorgan.__main__ import app
 from colorgan.architecture_picture import draw_architecture, find_blocks
+from colorgan.blocks import initialize
+from colorgan.checkpoint import Checkpoint
 from colorgan.config import parse_config
 from colorgan.discriminator import build_discriminator
 from colorgan.errors import CannotRunError
@@ -183,6 +187,72 @@ def test_the_card_claims_no_licence_of_a_users_photos_and_no_baselines_it_does_n
     assert "the folder `holidays`" in card
     assert "licence is not known" in card
     assert "This run has not been validated yet." in card
+
+
+def test_the_card_of_hsv_says_what_goes_in_and_comes_out(run, tmp_path):
+    found = load_run(run).checkpoint
+    config = CONFIG.with_values({"data.color_space": "hsv"})
+    type(found)(config, 3, 1, found.loss_sums, 0.0, (), found.arrays).save(tmp_path / "checkpoint.npz")
+    card = (export_run(tmp_path, formats=["h5"]) / "card.md").read_text()
+    assert "the hue and saturation of a photo from its value in HSV" in card
+    assert "Input: 2 * value - 1" in card
+    assert "lightness / 50" not in card
+
+
+THESIS = CONFIG.with_values(
+    {"data.color_space": "hsv", "generator.noise": 0.2, "generator.split_decoders": True}
+    | {"discriminator.unstrided_blocks": 0}
+)
+
+
+@pytest.fixture(scope="module")
+def thesis_run(tmp_path_factory):
+    """A run of networks with a noise channel, split decoders and no unstrided block, untrained."""
+    networks = {
+        "generator": build_generator(THESIS.generator, size=16),
+        "discriminator": build_discriminator(THESIS.discriminator, size=16),
+    }
+    for seed, network in enumerate(networks.values()):
+        initialize(network, seed=seed, dropout=0.4, noise=0.2)
+    arrays = {
+        f"{name}/{i}/{variable.name}": ops.convert_to_numpy(variable)
+        for name, network in networks.items()
+        for i, variable in enumerate(network.variables)
+    }
+    folder = tmp_path_factory.mktemp("thesis")
+    Checkpoint(THESIS, 3, 1, (), 0.0, (), arrays).save(folder / "checkpoint.npz")
+    return folder, networks["generator"]
+
+
+def test_split_decoders_and_noise_are_exported_and_read_back(thesis_run, lightness):
+    folder, generator = thesis_run
+    export = export_run(folder, formats=["keras", "h5"] + ([] if MISSING else ["onnx"]))
+    expected = ops.convert_to_numpy(generator(lightness[:, :, :16], training=False))
+    for path in (folder / "checkpoint.npz", export / "generator.keras"):
+        assert np.allclose(load_model(path).predict(lightness[:, :, :16]), expected, atol=1e-6)
+    loaded = keras.saving.load_model(export / "generator.keras", compile=False, safe_mode=True)
+    assert np.allclose(loaded(lightness[:, :, :16], training=False), expected, atol=1e-6)
+    if not MISSING:
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(export / "generator.onnx", providers=["CPUExecutionProvider"])
+        (found,) = session.run(None, {session.get_inputs()[0].name: lightness[:, :, :16]})
+        assert np.allclose(found, expected, atol=1e-5)
+
+
+def test_two_decoders_are_drawn_as_one_under_both_names(thesis_run):
+    _, generator = thesis_run
+    blocks = find_blocks(generator)
+    assert [block.name for block in blocks if block.kind == "up"] == [
+        f"{name}_up_{block}" for block in (2, 1, 0) for name in ("first", "second")
+    ]
+    details = {block.name: block.details for block in blocks}
+    assert details["first_up_2"] == details["second_up_2"] == ("batch norm", "dropout 0.4", "leaky ReLU 0.2")
+    assert details["lightness"] == ("and noise 0.2",)
+    discriminator = build_discriminator(THESIS.discriminator, size=16)
+    single = build_generator(CONFIG.generator, size=16)
+    sizes = [draw_architecture(network, discriminator).size for network in (generator, single)]
+    assert sizes[0] == sizes[1]
 
 
 @pytest.mark.parametrize("name", ["result.json", "../../summary.json"])

@@ -1,14 +1,81 @@
+import math
+
 import keras
 import numpy as np
 import pytest
 
 from colorgan.blocks import initialize
+from colorgan.color import lab_chroma, split_photo
 from colorgan.config import GeneratorConfig
-from colorgan.generator import build_generator
+from colorgan.generator import DECODERS, build_generator, find_chroma
 
 
-def test_the_papers_filters_at_depth_5_make_16_7_million_weights():
-    assert build_generator(GeneratorConfig(), size=256).count_params() == pytest.approx(16.7e6, rel=0.005)
+def trained_weights(network):
+    return sum(math.prod(weight.shape) for weight in network.trainable_weights)
+
+
+@pytest.mark.parametrize(("split", "weights"), [(False, 16_655_554), (True, 26_356_802)])
+def test_the_papers_filters_at_depth_5_make_the_thesis_16_7_and_26_million_weights(split, weights):
+    assert trained_weights(build_generator(GeneratorConfig(split_decoders=split), size=256)) == weights
+
+
+def test_split_decoders_share_the_encoder_and_nothing_else():
+    generator = build_generator(GeneratorConfig(filters=2, depth=3, split_decoders=True), size=16)
+    initialize(generator, seed=0)
+    lightness = np.random.default_rng(0).normal(size=(2, 16, 16, 1)).astype(np.float32)
+    before = np.asarray(generator(lightness))
+    assert before.shape == (2, 16, 16, 2)
+    for layer, changed in (("first_up_2", [True, False]), ("second_up_1", [False, True]), ("down_1", [True, True])):
+        initialize(generator, seed=0)
+        kernel = generator.get_layer(layer).kernel
+        kernel.assign(3.0 * kernel)
+        after = np.asarray(generator(lightness))
+        assert [not np.array_equal(after[..., i], before[..., i]) for i in range(2)] == changed
+
+
+def test_each_split_decoder_is_a_whole_one_with_a_single_channel():
+    def shapes(prefix, **split):
+        generator = build_generator(GeneratorConfig(filters=2, depth=4, **split), size=16)
+        layers = [layer for layer in generator.layers if layer.name.startswith(prefix)]
+        return [(layer.name.removeprefix(prefix), *[w.shape for w in layer.weights]) for layer in layers]
+
+    first, second = (shapes(f"{name}_up_", split_decoders=True) for name in DECODERS)
+    assert first == second
+    assert first[:-1] == shapes("up_")[:-1]
+    assert first[-1] == ("0", (4, 4, 1, 4), (1,))
+
+
+def test_noise_is_drawn_anew_in_training_and_is_zero_outside():
+    generator = build_generator(GeneratorConfig(filters=2, depth=2, noise=0.3, dropout=0.0), size=16)
+    initialize(generator, seed=0, noise=0.3)
+    lightness = np.zeros((1, 16, 16, 1), np.float32)
+    quiet = [np.asarray(generator(lightness, training=False)) for _ in range(2)]
+    loud = [np.asarray(generator(lightness, training=True)) for _ in range(2)]
+    assert np.array_equal(*quiet)
+    assert not np.array_equal(*loud)
+    initialize(generator, seed=0, noise=0.3)
+    assert np.array_equal(np.asarray(generator(lightness, training=True)), loud[0])
+    initialize(generator, seed=0, noise=0.0)
+    assert np.allclose(np.asarray(generator(lightness, training=True)), quiet[0], atol=1e-6)
+
+
+def test_noise_zero_leaves_the_channel_out():
+    generator = build_generator(GeneratorConfig(filters=2, depth=2), size=16)
+    assert generator.get_layer("down_0").kernel.shape[2] == 1
+    noisy = build_generator(GeneratorConfig(filters=2, depth=2, noise=0.1), size=16)
+    assert noisy.get_layer("down_0").kernel.shape[2] == 2
+    assert noisy.input_shape == generator.input_shape
+
+
+def test_what_is_found_in_lab_is_what_the_network_gives_and_in_hsv_its_colour():
+    photos = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    generator = build_generator(GeneratorConfig(filters=2, depth=2), size=16)
+    initialize(generator, seed=0)
+    for space in ("lab", "hsv"):
+        lightness, _ = split_photo(photos, space)
+        expected = lab_chroma(lightness, generator(lightness), photos, space)
+        assert np.array_equal(np.asarray(find_chroma(generator, photos, space)), np.asarray(expected))
+    assert not np.array_equal(find_chroma(generator, photos, "lab"), find_chroma(generator, photos, "hsv"))
 
 
 @pytest.mark.parametrize("size", [16, 48, 64])
@@ -86,8 +153,8 @@ def test_mixed_precision_computes_in_16_bit_and_keeps_weights_and_output_in_32()
 
 
 def test_a_saved_generator_is_loaded_in_safe_mode_to_the_same_colours(tmp_path):
-    generator = build_generator(GeneratorConfig(filters=2, depth=3), size=16)
-    initialize(generator, seed=1, dropout=0.5)
+    generator = build_generator(GeneratorConfig(filters=2, depth=3, noise=0.2, split_decoders=True), size=16)
+    initialize(generator, seed=1, dropout=0.5, noise=0.2)
     generator.save(tmp_path / "generator.keras")
     loaded = keras.saving.load_model(tmp_path / "generator.keras", safe_mode=True)
     lightness = np.random.default_rng(0).normal(size=(2, 16, 16, 1)).astype(np.float32)

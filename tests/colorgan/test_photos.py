@@ -108,7 +108,7 @@ def test_photos_are_packed_once(folder: Path, cache: Path) -> None:
     assert [done for done, _ in calls] == list(range(1, 33))
     assert calls[-1] == (32, 32)
     calls.clear()
-    flipped = config.model_copy(update={"flip": False})
+    flipped = config.model_copy(update={"flip": False, "color_space": "hsv"})
     second = open_photos(flipped, cache=cache, progress=lambda done, total: calls.append((done, total)))
     assert calls == []
     assert equal(first, second)
@@ -135,6 +135,31 @@ def test_limits_take_the_first_photos_in_the_seeded_order(folder: Path, cache: P
     for part in ("train", "valid", "confirm"):
         crops = getattr(limited, part)
         np.testing.assert_array_equal(crops, getattr(everything, part)[: len(crops)])
+
+
+def test_renewed_photos_are_packed_once_and_follow_each_other_in_the_seeded_order(folder: Path, cache: Path) -> None:
+    fractions = {"valid_fraction": 0.3, "confirm_fraction": 0.2, "crop_scales": (1.0, 2.0)}
+    everything = open_photos(settings(folder, **fractions), cache=cache)
+    limited = settings(folder, **fractions, train_limit=3, valid_limit=2)
+    renewed = limited.model_copy(update={"renew_epochs": 5})
+    plain, first = open_photos(limited, cache=cache), open_photos(renewed, cache=cache)
+    assert counts(first) == counts(plain) == (3, 2, everything.confirm_photos)
+    assert all(np.array_equal(getattr(first, part), getattr(plain, part)) for part in ("train", "valid", "confirm"))
+    assert first.fingerprint not in (plain.fingerprint, everything.fingerprint)
+    packs = len(list_cache(cache))
+    calls: list[tuple[int, int]] = []
+    other = renewed.model_copy(update={"renew_epochs": 1, "train_limit": 4})
+    again = open_photos(other, cache=cache, progress=lambda done, total: calls.append((done, total)))
+    assert (len(list_cache(cache)), calls) == (packs, [])
+    assert again.fingerprint != first.fingerprint
+    windows = [first.renewed(times) for times in range(-(-everything.train_photos // 3))]
+    assert all(np.array_equal(window.confirm, everything.confirm) for window in windows)
+    crops = {crop.tobytes() for window in windows for crop in window.train}
+    assert crops == {crop.tobytes() for crop in everything.train}
+    assert isinstance(windows[1].train, np.memmap)
+    follows = everything.train[len(first.train) :]
+    assert np.array_equal(windows[1].train, follows[: len(windows[1].train)])
+    assert np.array_equal(first.renewed(len(windows)).train, first.train)  # from the start again
 
 
 def test_no_photo_is_on_two_sides(tmp_path: Path, cache: Path) -> None:

@@ -14,6 +14,7 @@ from colorgan import trainer as trainer_room
 from colorgan.checkpoint import Checkpoint, CheckpointError
 from colorgan.config import parse_config
 from colorgan.epoch import TRAIN_METRICS, VALID_METRICS
+from colorgan.model import load_model
 from colorgan.photos import PhotosError, open_photos
 from colorgan.trainer import NonFiniteLossError, Trainer
 
@@ -145,6 +146,90 @@ def test_a_checkpoint_of_other_variables_is_refused(warm, tmp_path):
         warm.restore(replace(checkpoint, arrays=arrays))
 
 
+THESIS = CONFIG.with_values(
+    {
+        "data.color_space": "hsv",
+        "data.renew_epochs": 1,
+        "generator.noise": 0.3,
+        "generator.normalization": "instance",
+        "generator.split_decoders": True,
+        "discriminator.normalization": "instance",
+        "discriminator.unstrided_blocks": 0,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def thesis():
+    """A trainer of the thesis' choices: HSV, split decoders, noise, instance normalization, new photos."""
+    return Trainer(THESIS, open_photos(THESIS.data))
+
+
+@pytest.fixture(scope="module")
+def first(thesis):
+    """The first run of that trainer."""
+    return run(thesis)
+
+
+def test_the_thesis_choices_give_the_same_run_warm_and_cold(first, thesis):
+    thesis.reset(THESIS.with_values({**OTHERS, "generator.noise": 0.01}), 3)
+    next(thesis.epochs())
+    thesis.reset(THESIS)
+    assert_equal(run(thesis), first)
+    assert all(math.isfinite(value) for metrics in first[0] for value in metrics.values())
+
+
+@pytest.mark.parametrize("pauses", [2, 5, 8])
+def test_the_thesis_choices_are_resumed_exactly_in_every_part(first, thesis, tmp_path, monkeypatch, pauses):
+    monkeypatch.setattr(trainer_room, "PAUSE_SECONDS", 0.0)
+    thesis.reset(THESIS)
+    for _ in itertools.islice(thesis.pauses(), pauses):
+        pass
+    thesis.save(tmp_path / "checkpoint.npz")
+    thesis.reset(THESIS.with_values({"generator.noise": 1.0}), seed=5)
+    next(thesis.epochs())
+    thesis.restore(Checkpoint.load(tmp_path / "checkpoint.npz"))
+    for _ in thesis.epochs():
+        pass
+    assert_equal(([result.metrics for result in thesis.history], variables(thesis)), first)
+
+
+def test_the_noise_changes_the_run_and_its_draws_go_on(first, thesis):
+    thesis.reset(THESIS)
+    seeds = {name: v for name, v in variables(thesis).items() if name.endswith("seed_generator_state")}
+    assert len(seeds) > 1
+    assert all(not np.array_equal(first[1][name], state) for name, state in seeds.items())
+    thesis.reset(THESIS.with_values({"generator.noise": 0.01}))
+    assert next(thesis.epochs()).metrics != first[0][0]
+
+
+def test_each_epoch_is_trained_and_measured_on_its_own_photos_and_confirmed_on_the_same(thesis):
+    thesis.reset(THESIS)
+    photos = [thesis._batches.photos(epoch) for epoch in range(3)]
+    trained = [
+        {crop.tobytes() for step in range(4 * e, 4 * e + 4) for crop in thesis._batches.batch(step)} for e in range(3)
+    ]
+    for shown, crops in zip(photos, trained, strict=True):
+        assert crops <= {view.tobytes() for crop in shown.train for view in (crop, crop[:, ::-1])}
+        assert np.array_equal(shown.confirm, thesis.photos.confirm)
+    assert not any(a & b for a, b in itertools.combinations(trained, 2))
+    result = next(thesis.epochs())
+    second = next(thesis.epochs())
+    assert np.array_equal(result.examples[0, :, 16:32], photos[0].valid[0])
+    measured = thesis.validator.measure(photos[1].valid, thesis._predict)
+    assert measured == {key: second.metrics[key] for key in measured}
+    assert measured != thesis.validator.measure(photos[0].valid, thesis._predict)
+
+
+def test_a_saved_model_of_hsv_finds_the_chroma_that_was_validated(thesis, tmp_path):
+    thesis.reset(THESIS)
+    next(thesis.epochs())
+    thesis.save(tmp_path / "checkpoint.npz")
+    crops = np.array(thesis.photos.valid[:2])
+    validated = np.asarray(thesis._predict(crops))
+    assert np.allclose(load_model(tmp_path / "checkpoint.npz").find_chroma(crops), validated, atol=1e-5)
+
+
 def test_another_seed_gives_another_run(warm):
     warm.reset(CONFIG, 1)
     first, _ = run(warm)
@@ -155,7 +240,7 @@ def test_another_seed_gives_another_run(warm):
 def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
     warm.reset(CONFIG.with_values({"data.flip": False}))
     steps = len(photos.train)  # four passes of batches of four
-    crops = [crop.tobytes() for step in range(steps) for crop in warm._batch(step)]
+    crops = [crop.tobytes() for step in range(steps) for crop in warm._batches.batch(step)]
     passes = [crops[i : i + len(photos.train)] for i in range(0, len(crops), len(photos.train))]
     everything = Counter(crop.tobytes() for crop in photos.train)
     assert len(passes) == 4
@@ -165,7 +250,7 @@ def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
 
 def test_about_half_of_the_crops_are_mirrored_in_each_pass_others_than_before(warm, photos):
     warm.reset(CONFIG)
-    found = [crop for step in range(100) for crop in warm._batch(step)]
+    found = [crop for step in range(100) for crop in warm._batches.batch(step)]
     straight = {crop.tobytes() for crop in photos.train}
     mirrored = {crop[:, ::-1].tobytes() for crop in photos.train}
     assert not straight & mirrored
