@@ -39,8 +39,12 @@ def declare(space: Space, hyperparameters: Any, *, listed: bool = False) -> None
 
 
 def to_values(space: Space, params: Mapping[str, Scalar], *, listed: bool = False) -> dict[str, Any]:
-    """Returns a trial's parameters as KerasTuner has them, in a space `declare`d with the same `listed`."""
-    return {path: _told(space.parameters[path], value, listed=listed) for path, value in params.items()}
+    """Returns a trial's parameters as KerasTuner has them, in a space `declare`d with the same `listed`.
+
+    What the space does not have, as of a trial of another study, is left out, and the nearest taken for other values.
+    """
+    known = {path: value for path, value in params.items() if path in space.parameters}
+    return {path: _told(space.parameters[path], value, listed=listed) for path, value in known.items()}
 
 
 def to_params(space: Space, values: Mapping[str, Any], *, listed: bool = False) -> Params:

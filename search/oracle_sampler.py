@@ -185,8 +185,8 @@ class OracleSampler(optuna.samplers.BaseSampler):
 
 def _params(trial: FrozenTrial) -> Params:
     """Returns a trial's parameters; those that it is going to have, where a driver was killed while it got them."""
-    noted = proposal(trial.system_attrs)
-    return {**noted.params, **trial.params} if noted and not trial.state.is_finished() else trial.params
+    noted = None if trial.state.is_finished() else proposal(trial.system_attrs)
+    return {**noted.params, **trial.params} if noted else trial.params
 
 
 def _tell(oracle: Any, trial: FrozenTrial, values: dict[str, Any]) -> None:
