@@ -9,8 +9,8 @@ What an oracle learns of a trial: its objective if it is complete, its last repo
 way; or, if it failed, that its configuration is not to be tried again. Where it would end the search because 21 draws
 in a row were all known, one of the configurations not yet tried is drawn, and if there is none, any.
 
-It touches these inner parts of KerasTuner 1.4.8, which make no file: an oracle's `trials`, `ongoing_trials`,
-`start_order`, `_tried_so_far`, `_populate_next`, `_brackets` and `gpr`.
+It uses inner parts of KerasTuner 1.4.8, because `create_trial` and `end_trial` write files: an oracle's `trials`,
+`ongoing_trials` and `start_order`, its hashes of what was tried, the grid's queue, Hyperband's brackets, the process.
 """
 # ruff: noqa: ARG002 - Optuna calls the sampler with these
 
@@ -55,7 +55,9 @@ class OracleSampler(optuna.samplers.BaseSampler):
             epochs: Of a whole trial.
         """
         self._name, self._space, self._seed = name, space, seed
-        self._arguments = {**arguments, "max_epochs": epochs} if name == "keras_tuner.hyperband" else dict(arguments)
+        # no end of its own, as the study's `trials` are the limit
+        hyperband = {"max_epochs": epochs, "hyperband_iterations": None}
+        self._settings = {**arguments, **(hyperband if name == "keras_tuner.hyperband" else {"max_trials": None})}
         self._listed = name == "keras_tuner.grid"
         self._asked: dict[int, Params] = {}
         self._values: dict[int, dict[str, Any]] = {}
@@ -112,7 +114,7 @@ class OracleSampler(optuna.samplers.BaseSampler):
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", module="sklearn"
-            )  # of a process that found no best length: it knows little
+            )  # that a process found no best length, as it knows little
             if self._name == "keras_tuner.bayesian":
                 _fit(oracle)
             oracle.ongoing_trials = {key: trial for key, trial in oracle.trials.items() if trial.status == "RUNNING"}
@@ -135,12 +137,8 @@ class OracleSampler(optuna.samplers.BaseSampler):
         hyperparameters = library.HyperParameters()
         declare(self._space, hyperparameters, listed=self._listed)
         objective = library.Objective("objective", "min" if direction == "minimize" else "max")
-        if self._name == "keras_tuner.hyperband":
-            settings = {**self._arguments, "hyperband_iterations": None}  # the study's `trials` are the limit
-        else:
-            settings = {**self._arguments, "max_trials": None}
         oracle = getattr(library.oracles, _CLASSES[self._name])
-        return oracle(objective=objective, seed=seed, hyperparameters=hyperparameters, **settings)
+        return oracle(objective=objective, seed=seed, hyperparameters=hyperparameters, **self._settings)
 
     def _untried(self, oracle: Any, seed: int) -> Params:
         """Returns a configuration at random that no trial has had, if there is any; else one that some had."""

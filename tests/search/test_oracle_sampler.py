@@ -1,10 +1,6 @@
 """KerasTuner's oracles as samplers: what they propose, that a study goes on with it, what they learn."""
 
-import inspect
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -14,10 +10,9 @@ from optuna.trial import TrialState
 from search.brackets import first_of
 from search.methods import make_pruner, make_sampler
 from search.oracle import NOTE, ORACLES
-from search.oracles import keras_tuner
 from search.source import TrialSource
 from search.space import Space
-from search.study import StudyError, StudySpec, read_study
+from search.study import StudySpec
 
 FINITE = {
     "generator.filters": {"type": "int", "low": 8, "high": 32, "step": 8},
@@ -210,54 +205,3 @@ def test_hyperband_begins_another_bracket_rather_than_wait_for_trials_under_way(
     assert brackets == sorted(brackets)
     assert brackets[-1] > 2
     assert {trial.system_attrs[NOTE]["round"] for trial in toy.study.trials} == {0}
-
-
-def test_the_arguments_are_kerastuners_with_its_defaults() -> None:
-    classes = {"bayesian": "BayesianOptimizationOracle", "hyperband": "HyperbandOracle"}
-    for name, oracle in classes.items():
-        theirs = inspect.signature(getattr(keras_tuner().oracles, oracle).__init__).parameters
-        for key, field in ORACLES[f"keras_tuner.{name}"].model_fields.items():
-            assert theirs[key].default == field.default
-
-
-@pytest.mark.parametrize(
-    ("search", "words"),
-    [
-        ("{name: keras_tuner.bayes}", "2: search.sampler.name: unknown sampler 'keras_tuner.bayes'"),
-        ("{name: keras_tuner.random, beta: 1}", "2: search.sampler.beta: keras_tuner.random has no arguments"),
-        ("{name: keras_tuner.hyperband, factor: 1}", "2: search.sampler.factor: must be at least 2"),
-        ("{name: keras_tuner.bayesian, alpha: x}", "2: search.sampler.alpha: must be a number"),
-        ("{name: keras_tuner.hyperband, max_epochs: 9}", "2: search.sampler.max_epochs: unknown key"),
-        ("{name: keras_tuner.hyperband, factor: 20}", "2: search.sampler: a trial has 16 epochs, fewer than"),
-        ("{name: keras_tuner.hyperband}, pruner: {name: median}", "2: search.pruner: keras_tuner.hyperband itself"),
-        ("{name: keras_tuner.grid}", "3: space.losses.l1_weight: the sampler keras_tuner.grid"),
-    ],
-)  # fmt: skip
-def test_mistakes_name_file_and_line(tmp_path: Path, search: str, words: str) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text(
-        f"name: s\nsearch: {{sampler: {search}}}\nspace: {{losses.l1_weight: {{type: float, low: 1, high: 9}}}}\n"
-        "train: {schedule: {epochs: 16}}\n"
-    )
-    with pytest.raises(StudyError) as refused:
-        read_study(file)
-    assert f"{file}:{words}" in str(refused.value)
-
-
-def test_the_driver_proposes_without_keras_and_leaves_the_real_one_to_others() -> None:
-    code = """
-import sys
-sys.modules |= dict.fromkeys(["sklearn", "scipy", "pandas"])  # they are of no use here, and take seconds
-from search.oracles import keras_tuner
-library = keras_tuner()
-space = library.HyperParameters()
-space.Choice("a", [1, 2])
-with space.conditional_scope("a", [2]):
-    space.Float("b", 0.0, 1.0)
-assert [hp.name for hp in space.copy().space] == ["a", "b"] and space.copy().values == {"a": 1}
-print(sorted({name.partition(".")[0] for name in sys.modules} & {"keras", "keras_tuner", "tensorflow"}))
-import importlib.util
-print(importlib.util.find_spec("keras").origin.endswith("__init__.py"), keras_tuner() is library)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[]\nTrue True\n", "")
