@@ -1,10 +1,12 @@
 """What the backend does better than `keras.ops`: compiled graphs, and batch normalization in one operation.
 
-With `step.py` the only room that knows TensorFlow; another backend brings these two functions.
+And what only it can tell: whether memory ran out. With `step.py` the only room that knows TensorFlow; another backend
+brings these functions.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -38,3 +40,17 @@ def normalize_batch(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[A
     )
     count = x.shape[1] * x.shape[2] * tf.cast(tf.shape(x)[0], tf.float32)
     return y, mean, variance * ((count - 1.0) / count)  # the operation returns the unbiased one
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Returns whether an error, or one that it came from, says that this machine or its GPU had no memory left."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError | tf.errors.ResourceExhaustedError):
+            return True
+        if isinstance(cause, OSError) and cause.errno == errno.ENOMEM:
+            return True
+        if isinstance(cause, tf.errors.OpError) and "out of memory" in str(cause).lower():  # CUDA's own words
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -24,6 +24,7 @@ from search.line import Line
 from search.live_trial import LiveTrial, open_live_trial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_rungs
+from search.shortage import ADVICE, second_chance
 from search.snapshot import Baselines, Snapshot
 from search.source import TrialSource
 from search.space import Space
@@ -259,9 +260,19 @@ class Driver:
             live.leave(event.reason)
             self._line.put(live)
             self._block(event.reason)
+        elif event.how == "out of memory":
+            self._out_of_memory(live, event)
         else:
             state: Outcome = "complete" if event.how == "complete" else "failed"
             self._finish(live, state, event.reason, event.traceback)
+
+    def _out_of_memory(self, live: LiveTrial, event: TrialEnded) -> None:
+        live.log(f"{event.reason}\n{event.traceback}".rstrip())
+        if again := second_chance(live, event, self._spec.search):
+            self._say(f"trial {live.number}: {event.reason}; {again}")
+            self._waiting.appendleft(live)
+        else:
+            self._finish(live, "failed", f"{event.reason}; {ADVICE}")
 
     def _block(self, reason: str) -> None:
         """Stops the study because this machine cannot write: no fault of any trial."""
@@ -283,7 +294,8 @@ class Driver:
             if again:
                 self._line.put(live, first=True)
             else:
-                self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}")
+                advice = f"; memory may have run out: {ADVICE}" if event.perhaps_memory else ""
+                self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}{advice}")
 
     def _finish(self, live: LiveTrial, state: Outcome, reason: str, traceback: str = "") -> None:
         live.finish(state, reason, traceback)

@@ -100,18 +100,20 @@ class TrialEnded:
     """The worker has left the trial and is free.
 
     Attributes:
-        how: All epochs done, paused where its job says, stopped by the driver, failed by itself, or blocked because
-            this machine cannot write.
-        reason: One line for `failed` and `blocked`, else empty.
+        how: All epochs done, paused where its job says, stopped by the driver, failed by itself, out of memory, after
+            which the engine replaces the worker, or blocked because this machine cannot write.
+        reason: One line for `failed`, `out of memory` and `blocked`, else empty.
         traceback: For the trial's log.
         architectures: Keys of the architectures whose trainers the worker now keeps.
+        crowded: Whether a worker out of memory kept networks of other trials as well.
     """
 
     number: int
-    how: Literal["complete", "paused", "stopped", "failed", "blocked"]
+    how: Literal["complete", "paused", "stopped", "failed", "out of memory", "blocked"]
     reason: str = ""
     traceback: str = ""
     architectures: frozenset[str] = frozenset()
+    crowded: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,13 @@ class WorkerLost:
     Attributes:
         number: The trial it had, if any.
         reason: How it ended.
+        perhaps_memory: Whether it ended in a way in which processes end that get no memory.
     """
 
     worker: int
     number: int | None
     reason: str
+    perhaps_memory: bool = False
 
 
 Event = WorkerReady | BaselinesMeasured | TrialStarted | EpochDone | TrialEnded | WorkerLost

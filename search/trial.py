@@ -10,6 +10,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
+from colorgan.backend import memory_ran_out
 from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
 from colorgan.disk import cannot_write, explain
 from colorgan.errors import CannotRunError
@@ -29,6 +30,7 @@ class TrialRunner:
         self._trainers: OrderedDict[str, Trainer] = OrderedDict()
         self._validators: dict[tuple[int, PrecisionConfig], Validator] = {}
         self._photos: dict[DataConfig, Photos] = {}
+        self._doing = ""
 
     def run(self, job: Job, stop: Callable[[], bool | None]) -> Iterator[Event]:
         """Trains the job's trial, yielding what the driver should hear; the last event is `TrialEnded`.
@@ -45,18 +47,21 @@ class TrialRunner:
             yield self._failed(job, error)
 
     def _train(self, job: Job, stop: Callable[[], bool | None]) -> Iterator[Event]:
-        started = time.perf_counter()
+        started, self._doing = time.perf_counter(), "while the networks were built"
         photos = self._open(job.config.data)
         trainer, built = self._trainer(job.config, photos)
         if job.baselines:
             yield BaselinesMeasured(trainer.validator.baselines(photos.train, trainer.measured))
+        self._doing = "while the checkpoint was read"
         note = resume(trainer, job.config, job.checkpoint)
         setup = time.perf_counter() - started
         yield TrialStarted(job.number, built, setup, tuple(trainer.history), trainer.parameters, note)
+        self._doing = f"in epoch {trainer.epoch + 1}"
         last = min(job.until or job.config.schedule.epochs, job.config.schedule.epochs)
         for result in train(trainer, job.checkpoint, until=last):
             if result is not None:
                 yield EpochDone(job.number, result)
+                self._doing = f"in epoch {trainer.epoch + 1}"
             save = stop()
             if save is not None and trainer.epoch < last:
                 if save:
@@ -67,13 +72,20 @@ class TrialRunner:
 
     def _failed(self, job: Job, error: Exception) -> TrialEnded:
         """Returns what became of a trial: the machine's fault, or its own."""
+        trace = "".join(traceback.format_exception(error))
+        if memory_ran_out(error):
+            crowded = bool(self._trainers.keys() - {job.config.architecture()})
+            self._trainers.clear()
+            self._validators.clear()
+            reason = f"memory ran out {self._doing}"
+            return TrialEnded(job.number, "out of memory", reason, trace, crowded=crowded)
         if isinstance(error, CannotRunError):
             return self._ended(job, "blocked", reason=str(error))
         if isinstance(error, OSError) and cannot_write(error):
             return self._ended(job, "blocked", reason=explain(error))
         self._trainers.pop(job.config.architecture(), None)
         reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
-        return self._ended(job, "failed", reason=reason, trace="".join(traceback.format_exception(error)))
+        return self._ended(job, "failed", reason=reason, trace=trace)
 
     def _ended(self, job: Job, how: str, *, reason: str = "", trace: str = "") -> TrialEnded:
         return TrialEnded(job.number, how, reason, trace, frozenset(self._trainers))  # type: ignore[arg-type]

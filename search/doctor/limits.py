@@ -45,6 +45,20 @@ def core_quota() -> float:
     return min([math.inf, *(group.cores for group in groups())])
 
 
+def oom_kills(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
+    """Returns how many processes the kernel has killed in our control group because its memory ran out.
+
+    Args:
+        root: As in `groups`.
+        membership: As in `groups`.
+    """
+    for folder in _folders(root, membership):
+        for name in ("memory.events", "memory.oom_control"):  # of version 2, of version 1
+            with suppress(OSError, ValueError, KeyError):
+                return int(dict(line.split() for line in (folder / name).read_text().splitlines())["oom_kill"])
+    return 0
+
+
 def groups(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> list[Group]:
     """Returns the control groups that hold this process and limit it, the outer ones too.
 
@@ -52,14 +66,19 @@ def groups(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> list[Group]:
         root: Where the control groups are mounted.
         membership: Says which they are: `0::/path` in version 2, `4:cpu,cpuacct:/path` in version 1.
     """
+    return [group for folder in _folders(root, membership) if (group := _group(folder)) != Group()]
+
+
+def _folders(root: Path, membership: Path) -> list[Path]:
+    """Returns the folders of our control groups, an inner one before the outer ones."""
     try:
         lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
     except OSError:
         return []
     found = []
     for _, controllers, path in (line for line in lines if len(line) == 3):
-        found += [_group(folder) for folder in _chain(root / controllers, path)]
-    return [group for group in found if group != Group()]
+        found += _chain(root / controllers, path)
+    return found
 
 
 def _chain(root: Path, path: str) -> list[Path]:

@@ -21,6 +21,9 @@ from search.messages import Event, Job, TrialEnded, WorkerReady
 
 LEAST_LOAD = 0.01  # of a core; a process that waits for something that never comes takes less
 TAIL_BYTES = 600
+MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
+"""What ends a process without memory: the kernel's OOM killer, a `bad_alloc` that nobody catches, and TensorFlow's
+CPU kernels, which write to the address that they were not given."""
 
 
 class WorkerHandle:
@@ -130,6 +133,11 @@ class WorkerHandle:
         if code >= 0:
             return f"its worker process ended with exit code {code}"
         return self.killed or f"its worker process was ended by {signal.Signals(-code).name}"
+
+    @property
+    def perhaps_memory(self) -> bool:
+        """Whether it ended as processes do that get no memory, and not because it was killed by us."""
+        return not self.killed and -(self._process.poll() or 0) in MEMORY_SIGNALS
 
     def last_words(self) -> str:
         """Returns the last lines of its log on one line."""

@@ -2,7 +2,7 @@
 
 A worker is a new Python process (`engines/worker.py`) joined by a pipe (`engines/handle.py`), so nothing of the driver
 is forked into it and no `__main__` is imported again. A worker that dies or does nothing any more is replaced; one that
-grew too large or old is replaced between two trials.
+grew too large or old, or ran out of memory, is replaced between two trials.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from colorgan.errors import CannotRunError
+from search.doctor.limits import oom_kills
 from search.engines.handle import WorkerHandle
 from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerLost, WorkerReady
 
@@ -60,6 +61,7 @@ class LocalEngine:
         self._retired: list[WorkerHandle] = []
         self._mail: SimpleQueue[tuple[WorkerHandle, Event | None]] = SimpleQueue()
         self._ended_seconds, self._early_deaths = 0.0, 0
+        self._oom_kills = oom_kills()
 
     def start(self) -> None:
         """Starts the workers that are missing."""
@@ -160,7 +162,7 @@ class LocalEngine:
         worker.take(event)
         if isinstance(event, WorkerReady):
             self._early_deaths = 0
-        elif isinstance(event, TrialEnded) and self._outlived(worker):
+        elif isinstance(event, TrialEnded) and (event.how == "out of memory" or self._outlived(worker)):
             self._retire(worker)
             self._spawn(worker.number)
         return event
@@ -186,7 +188,14 @@ class LocalEngine:
                 raise EngineError(f"workers die before they are ready ({ending}): {worker.last_words()}")
         self._spawn(worker.number)
         number = worker.job.number if worker.job else None
-        return WorkerLost(worker.number, number, ending)
+        if self._killed_for_memory() and worker.perhaps_memory:
+            ending += " as memory ran out"
+        return WorkerLost(worker.number, number, ending, worker.perhaps_memory)
+
+    def _killed_for_memory(self) -> bool:
+        """Returns whether the kernel has killed for lack of memory since this was last asked."""
+        before, self._oom_kills = self._oom_kills, oom_kills()
+        return self._oom_kills > before
 
     def _forget(self, worker: WorkerHandle) -> None:
         del self._workers[worker.number]

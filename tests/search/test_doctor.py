@@ -29,7 +29,7 @@ from search.doctor import examination, inputs, places, traces
 from search.doctor.computing import PREFIX, Probe, judge_probe, run_probe
 from search.doctor.examination import CHECKS, as_json, examine, healthy, show
 from search.doctor.finding import Case, Finding, ok, problem, warning
-from search.doctor.limits import Group, core_quota, free_memory_bytes, groups
+from search.doctor.limits import Group, core_quota, free_memory_bytes, groups, oom_kills
 from search.doctor.machine import judge_clock, judge_cores, judge_memory, judge_open_files
 from search.doctor.packages import judge_build, judge_packages, judge_python, packages, python
 from search.ownership import Owner
@@ -200,6 +200,15 @@ def test_a_machine_without_control_groups_has_no_such_limits(tmp_path: Path) -> 
     assert groups(tmp_path, tmp_path / "none") == []
     assert 0 < free_memory_bytes() <= psutil.virtual_memory().total
     assert core_quota() > 0
+
+
+def test_processes_killed_for_memory_are_counted_in_both_versions_of_control_groups(tmp_path: Path) -> None:
+    write(tmp_path / "two/a", {"memory.events": "low 0\nmax 4\noom 2\noom_kill 2"})
+    write(tmp_path / "one/memory", {"memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 3"})
+    write(tmp_path, {"two.txt": "0::/a", "one.txt": "4:cpu:/box\n3:memory:/box"})
+    assert oom_kills(tmp_path / "two", tmp_path / "two.txt") == 2
+    assert oom_kills(tmp_path / "one", tmp_path / "one.txt") == 3
+    assert oom_kills(tmp_path, tmp_path / "none") == 0
 
 
 def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:

@@ -335,6 +335,44 @@ def test_a_trial_that_loses_too_many_workers_fails(study: Study) -> None:
     assert study.records[0].reason == "lost 3 workers; the last: its worker process was ended by SIGKILL"
 
 
+def test_a_trial_given_up_after_workers_that_ended_as_without_memory_says_so(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        yield WorkerLost(0, job.number, "its worker process was ended by SIGKILL", perhaps_memory=True)
+
+    study.run(study_of(trials=1, retries=2), Generators(play))
+    assert "SIGKILL; memory may have run out: use a smaller schedule.batch_size" in study.records[0].reason
+
+
+def out_of_memory(job: Job, *, crowded: bool = False) -> TrialEnded:
+    return TrialEnded(job.number, "out of memory", "memory ran out in epoch 1", "Traceback: OOM", crowded=crowded)
+
+
+def test_a_trial_out_of_memory_fails_with_what_to_do_and_the_study_goes_on(study: Study) -> None:
+    engine = Generators(lambda job: iter([started(job), out_of_memory(job)]) if job.number == 1 else honest(job))
+    assert study.run(study_of(), engine) == "finished"
+    assert study.states == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert study.records[1].reason.startswith("memory ran out in epoch 1; use a smaller schedule.batch_size")
+    assert "Traceback: OOM" in study.folder.trial(1).log.read_text()
+    assert [job.number for _, job in engine.jobs] == [0, 1, 2]
+
+
+def test_out_of_memory_beside_the_networks_of_other_trials_is_no_fault_of_the_trial(study: Study) -> None:
+    crowded = [True]
+
+    def play(job: Job) -> Iterator[Event | None]:
+        if job.number == 1 and crowded:
+            yield out_of_memory(job, crowded=crowded.pop())
+        else:
+            yield from honest(job)
+
+    engine = Generators(play)
+    assert study.run(study_of(), engine) == "finished"
+    assert study.states == ["COMPLETE"] * 3
+    assert [job.number for _, job in engine.jobs] == [0, 1, 1, 2]
+    assert [record.retries for record in study.records] == [0, 1, 0]
+    assert "beside networks kept from other trials" in study.folder.trial(1).log.read_text()
+
+
 def test_a_hung_trial_is_stopped_at_its_limit_while_others_go_on(study: Study) -> None:
     engine = Generators(lambda job: hanging(job) if job.number == 0 else honest(job), count=2)
     assert study.run(study_of(trial_timeout_seconds=0.5), engine) == "finished"

@@ -168,6 +168,7 @@ def test_a_killed_worker_is_reported_with_its_trial_and_replaced(engine: LocalEn
     lost = next(e for e in hear(engine, lambda e: isinstance(e, WorkerLost)) if isinstance(e, WorkerLost))
     assert (lost.worker, lost.number) == (worker, 8)
     assert lost.reason == "its worker process was ended by SIGKILL"
+    assert lost.perhaps_memory
     assert worker in processes()
     assert not engine.holds(worker, job(8, tmp_path).config.architecture())
 
