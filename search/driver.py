@@ -15,19 +15,18 @@ from functools import partial
 import optuna
 
 from colorgan.checkpoint import remove_previous
-from colorgan.config import ConfigError
 from colorgan.epoch import EpochResult
-from colorgan.record import Outcome, TrialRecord
+from colorgan.record import Outcome
 from search.engines import Engine
 from search.kept_checkpoints import KeptCheckpoints
 from search.line import Line
-from search.live_trial import LiveTrial, open_live_trial
+from search.live_trial import LiveTrial
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_rungs
+from search.opening import Opener
 from search.shortage import ADVICE, second_chance
 from search.snapshot import Baselines, Snapshot
 from search.source import TrialSource
-from search.space import Space
 from search.stopping import Ending, Stopping
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -63,7 +62,7 @@ class Driver:
             clock: Seconds of the time that the workers live in.
         """
         self._spec, self._study, self._engine, self._folder = spec, study, engine, folder
-        self._space, self._source = Space(spec.space, spec.train), source
+        self._source, self._opener = source, Opener(spec, folder, source=source, clock=clock)
         self._show, self._say, self._clock = show, say, clock
         self._records = {record.number: record for record in folder.records()}
         self._checkpoints = KeptCheckpoints(folder, spec.objective.direction, keep=spec.search.keep_checkpoints)
@@ -195,22 +194,12 @@ class Driver:
 
     def _queue(self, trial: optuna.Trial) -> None:
         """Makes a new or left trial ready to be handed out, or ends it where nothing is to be trained."""
-        params, seed, group = self._space.suggest(trial), self._source.seed(trial), self._source.group(trial)
-        config, refused = self._spec.train, ""
-        try:
-            config = self._space.to_config(params, seed=seed)
-        except ConfigError as error:
-            refused = str(error)
-        record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed, group=group)
-        shown = self._space.shown(params)
-        live = open_live_trial(
-            trial, config, record, folder=self._folder, shown=shown, objective=self._spec.objective, clock=self._clock
-        )
+        live, refused = self._opener.open(trial)
         match live.record.state:
             case "complete" | "pruned" | "failed" as outcome:  # a driver was killed just before it told Optuna
                 self._finish(live, outcome, live.record.reason)
             case _ if refused:
-                self._finish(live, "failed", f"the configuration is refused: {refused}")
+                self._finish(live, "failed", refused)
             case _:
                 self._line.put_or_pause(live)
 
@@ -270,7 +259,7 @@ class Driver:
         live.log(f"{event.reason}\n{event.traceback}".rstrip())
         if again := second_chance(live, event, self._spec.search):
             self._say(f"trial {live.number}: {event.reason}; {again}")
-            self._waiting.appendleft(live)
+            self._line.put(live, first=True)
         else:
             self._finish(live, "failed", f"{event.reason}; {ADVICE}")
 

@@ -10,7 +10,6 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,11 +23,9 @@ from colorgan.plain_text import plain
 from colorgan.record import (
     EpochRecord,
     Outcome,
-    RecordError,
     TrialRecord,
     Value,
     after_last_epoch,
-    read_record,
     write_record,
     write_whole,
 )
@@ -182,38 +179,6 @@ class LiveTrial:
     def _update(self, **changes: Value | tuple[EpochRecord, ...] | None) -> None:
         self.record = self.record.model_copy(update=changes)
         write_record(self.files.record, self.record)
-
-
-def open_live_trial(
-    trial: optuna.Trial,
-    config: TrainConfig,
-    record: TrialRecord,
-    *,
-    folder: StudyFolder,
-    shown: Mapping[str, bool | int | float | str],
-    objective: Objective,
-    clock: Callable[[], float],
-) -> LiveTrial:
-    """Returns a trial that is ready to be dispatched, or to be ended if its record says how.
-
-    Args:
-        trial: New, or left RUNNING by an earlier driver.
-        config: What it trains.
-        record: Its first record. What an earlier driver has recorded of the same parameters and seed goes before.
-        folder: The study's files.
-        shown: Its parameters as the dashboard shows them.
-        objective: The study's.
-        clock: The driver's.
-    """
-    files = folder.trial(trial.number)
-    with suppress(RecordError):
-        left = read_record(files.record)
-        if (left.params, left.seed) == (record.params, record.seed):
-            record = left
-    session = open_session(folder, record, shown)
-    live = LiveTrial(trial, config, record, files, session, objective, clock)
-    live.prepare()
-    return live
 
 
 def open_session(folder: StudyFolder, record: TrialRecord, shown: Mapping[str, bool | int | float | str]) -> Session:
