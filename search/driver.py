@@ -1,8 +1,7 @@
 """Runs a study: dispatch -> report -> prune -> tell. The only one that writes to Optuna and to event files.
 
-What it dispatches comes from `source.py`, which asks.
-Every trial that Optuna knows as RUNNING has exactly one place here: `_running` on a worker, or in the `_line` for one.
-A driver that starts takes the RUNNING trials of a dead one over, so none is ever left without an owner.
+Who is handed out is `dispatcher.py`'s. A driver that starts takes the RUNNING trials of a dead one over, so none is
+ever left without an owner.
 """
 
 from __future__ import annotations
@@ -10,18 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 
 import optuna
 
 from colorgan.checkpoint import remove_previous
 from colorgan.epoch import EpochResult
 from colorgan.record import Outcome
+from search.dispatcher import Dispatcher
 from search.engines import Engine
 from search.kept_checkpoints import KeptCheckpoints
 from search.line import Line
 from search.live_trial import LiveTrial
-from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
+from search.messages import BaselinesMeasured, EpochDone, Event, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_rungs
 from search.opening import Opener
 from search.shortage import ADVICE, second_chance
@@ -62,12 +61,19 @@ class Driver:
             clock: Seconds of the time that the workers live in.
         """
         self._spec, self._study, self._engine, self._folder = spec, study, engine, folder
-        self._source, self._opener = source, Opener(spec, folder, source=source, clock=clock)
+        self._source = source
         self._show, self._say, self._clock = show, say, clock
         self._records = {record.number: record for record in folder.records()}
         self._checkpoints = KeptCheckpoints(folder, spec.objective.direction, keep=spec.search.keep_checkpoints)
-        self._line = Line(make_rungs(spec), self._records.values())
-        self._running: dict[int, LiveTrial] = {}
+        self._trials = Dispatcher(
+            engine,
+            source,
+            Opener(spec, folder, source=source, clock=clock),
+            Line(make_rungs(spec), self._records.values()),
+            records=self._records,
+            finish=self._finish,
+            say=say,
+        )
         self._started = clock()
         self._trained_seconds, self._shown = 0.0, -math.inf
         self._failures_in_a_row, self._finished_here = 0, 0
@@ -76,17 +82,18 @@ class Driver:
 
     def run(self) -> Ending:
         """Runs the study until it has its trials, is told to stop, or cannot go on."""
-        self._take_over()
+        self._checkpoints.look_at(self._records.values())  # an earlier driver may not have come to remove some
+        self._trials.take_over()
         while True:
             self._check_limits()
             if not self._stopping.begun:
-                self._hand_out()
+                self._trials.hand_out(baselines=not self.baselines, halted=lambda: self._stopping.begun)
             if self._over():
                 break
             for event in self._engine.wait(POLL_SECONDS):
                 self._hear(event)
             self._show_sometimes()
-        for live in self._live():
+        for live in self._trials.live():
             if live.record.state != "paused":
                 live.leave("left for the next run of the study")
             self._keep(live)
@@ -101,11 +108,11 @@ class Driver:
 
     def snapshot(self) -> Snapshot:
         """Returns the study as it stands."""
-        records = {**self._records, **{live.number: live.record for live in self._live()}}
+        records = {**self._records, **{live.number: live.record for live in self._trials.live()}}
         life = self._engine.worker_seconds()
         return Snapshot(
             records=tuple(records[number] for number in sorted(records)),
-            running=tuple(sorted(self._running)),
+            running=tuple(sorted(self._trials.running)),
             trials=self._source.wanted,
             workers=self._engine.count,
             baselines=self.baselines,
@@ -123,85 +130,12 @@ class Driver:
 
     def _stop(self, ending: Ending) -> None:
         if self._stopping.begin(ending):
-            for number in self._running:
+            for number in self._trials.running:
                 self._engine.stop(number, save=True)
 
     def _over(self) -> bool:
         """Returns whether there is nothing to wait for any more."""
-        return self._stopping.over or (not self._running and (self._stopping.begun or not self._more()))
-
-    def _live(self) -> list[LiveTrial]:
-        return [*self._running.values(), *self._line]
-
-    def _take_over(self) -> None:
-        """Queues the trials that an earlier driver left RUNNING, and removes what it did not come to remove."""
-        self._checkpoints.look_at(self._records.values())
-        left, notes = self._source.begin()
-        for note in notes:
-            self._say(note)
-        for trial in left:
-            self._queue(trial)
-
-    def _more(self) -> bool:
-        """Returns whether there are or will be trials to hand out."""
-        return bool(self._line.waiting or self._line.paused) or self._source.more()
-
-    def _hand_out(self) -> None:
-        """Gives idle workers trials, each preferably one whose architecture it holds."""
-        idle = list(self._engine.idle())
-        while self._line.waiting < len(idle) and self._next():
-            if self._stopping.begun:
-                return
-        for worker in idle:
-            if live := self._line.take(partial(self._holds, worker)):
-                self._dispatch(worker, live)
-        for worker in self._engine.idle():
-            if live := self._line.take():
-                self._dispatch(worker, live)
-        if not self._more() and not (self._line.may_grow() and self._running):
-            self._engine.release_idle()
-
-    def _next(self) -> bool:
-        """Lets a paused trial go on, or queues a new one; returns whether there was any."""
-        if self._line.promote():
-            return True
-        if self._source.more():
-            match self._source.ask(self._records.values()):
-                case str(needless):
-                    self._say(needless)
-                case trial:
-                    self._queue(trial)
-            return True
-        return not self._running and not self._line.waiting and self._close_rungs()
-
-    def _close_rungs(self) -> bool:
-        """Ends the trials that paused for good, or has one of them trained to its end where none is."""
-        if not any(record.state == "complete" for record in self._records.values()):
-            return self._line.promote_best()
-        for live in self._line.take_paused():
-            self._finish(live, "pruned", f"{live.record.reason}; others went on")
-        return False
-
-    def _holds(self, worker: int, live: LiveTrial) -> bool:
-        return self._engine.holds(worker, live.architecture)
-
-    def _dispatch(self, worker: int, live: LiveTrial) -> None:
-        live.begin(worker)
-        self._running[live.number] = live
-        until = self._line.until(live)
-        job = Job(live.number, live.config, live.files.checkpoint, until=until, baselines=not self.baselines)
-        self._engine.dispatch(worker, job)
-
-    def _queue(self, trial: optuna.Trial) -> None:
-        """Makes a new or left trial ready to be handed out, or ends it where nothing is to be trained."""
-        live, refused = self._opener.open(trial)
-        match live.record.state:
-            case "complete" | "pruned" | "failed" as outcome:  # a driver was killed just before it told Optuna
-                self._finish(live, outcome, live.record.reason)
-            case _ if refused:
-                self._finish(live, "failed", refused)
-            case _:
-                self._line.put_or_pause(live)
+        return self._stopping.over or (not self._trials.running and (self._stopping.begun or not self._trials.more()))
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -211,7 +145,7 @@ class Driver:
             case WorkerLost():
                 self._lost(event)
             case TrialStarted(number):
-                if live := self._running.get(number):
+                if live := self._trials.running.get(number):
                     live.started(
                         built=event.built,
                         setup_seconds=event.setup_seconds,
@@ -221,10 +155,10 @@ class Driver:
                     for result in event.history:
                         self._take(live, result)
             case EpochDone(number, result):
-                if live := self._running.get(number):
+                if live := self._trials.running.get(number):
                     self._take(live, result)
             case TrialEnded(number):
-                if live := self._running.pop(number, None):
+                if live := self._trials.running.pop(number, None):
                     self._ended(live, event)
 
     def _take(self, live: LiveTrial, result: EpochResult) -> None:
@@ -241,13 +175,13 @@ class Driver:
         if live.decision:
             self._finish(live, *live.decision)
         elif event.how == "paused":
-            self._line.put_or_pause(live)
+            self._trials.line.put_or_pause(live)
         elif event.how == "stopped":
             live.leave("stopped with a checkpoint")
-            self._line.put(live)
+            self._trials.line.put(live)
         elif event.how == "blocked":
             live.leave(event.reason)
-            self._line.put(live)
+            self._trials.line.put(live)
             self._block(event.reason)
         elif event.how == "out of memory":
             self._out_of_memory(live, event)
@@ -259,7 +193,7 @@ class Driver:
         live.log(f"{event.reason}\n{event.traceback}".rstrip())
         if again := second_chance(live, event, self._spec.search):
             self._say(f"trial {live.number}: {event.reason}; {again}")
-            self._line.put(live, first=True)
+            self._trials.line.put(live, first=True)
         else:
             self._finish(live, "failed", f"{event.reason}; {ADVICE}")
 
@@ -271,7 +205,7 @@ class Driver:
 
     def _lost(self, event: WorkerLost) -> None:
         """Hands the trial of a lost worker to another, until it has lost too many."""
-        live = self._running.pop(event.number, None) if event.number is not None else None
+        live = self._trials.running.pop(event.number, None) if event.number is not None else None
         if live is None:
             self._say(f"worker {event.worker} lost without a trial: {event.reason}")
         elif live.decision:
@@ -281,7 +215,7 @@ class Driver:
             again = live.record.retries <= self._spec.search.retries
             self._say(f"trial {live.number}: {event.reason}; {'going on elsewhere' if again else 'given up'}")
             if again:
-                self._line.put(live, first=True)
+                self._trials.line.put(live, first=True)
             else:
                 advice = f"; memory may have run out: {ADVICE}" if event.perhaps_memory else ""
                 self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}{advice}")
@@ -304,7 +238,7 @@ class Driver:
 
     def _keep(self, live: LiveTrial) -> None:
         self._records[live.number] = live.record
-        self._line.note(live.record)
+        self._trials.line.note(live.record)
 
     def _check_limits(self) -> None:
         """Ends what has run for too long, and all when `stop` was called."""
@@ -313,7 +247,7 @@ class Driver:
                 self._say("stopping: running trials are saved first; Ctrl-C again does not wait for them")
             self._stop("interrupted")
         limits = self._spec.search
-        for live in self._running.values():
+        for live in self._trials.running.values():
             limit = limits.trial_timeout_seconds
             if limit and live.decision is None and live.record.seconds + live.attempt_seconds > limit:
                 live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")

@@ -1,0 +1,132 @@
+"""Hands trials to workers: those left by an earlier driver, paused ones that may go on, new ones.
+
+Every trial that Optuna knows as RUNNING has exactly one place here: `running` on a worker, or in the `line` for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import optuna
+
+from colorgan.record import Outcome, TrialRecord
+from search.engines import Engine
+from search.line import Line
+from search.live_trial import LiveTrial
+from search.messages import Job
+from search.opening import Opener
+from search.source import TrialSource
+
+
+class Dispatcher:
+    """The trials of a study between Optuna and its workers.
+
+    Attributes:
+        line: The trials that no worker has.
+        running: Those that one has, by number.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        source: TrialSource,
+        opener: Opener,
+        line: Line,
+        *,
+        records: Mapping[int, TrialRecord],
+        finish: Callable[[LiveTrial, Outcome, str], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Starts without trials.
+
+        Args:
+            engine: Where trials run.
+            source: Where they come from.
+            opener: Makes them ready.
+            line: Empty.
+            records: Of all trials, as the driver keeps them.
+            finish: Ends a trial that needs no worker, with its state and reason.
+            say: Called with a line for people.
+        """
+        self._engine, self._source, self._opener, self._records = engine, source, opener, records
+        self._finish, self._say, self.line = finish, say, line
+        self.running: dict[int, LiveTrial] = {}
+
+    def live(self) -> list[LiveTrial]:
+        """Returns all unfinished trials."""
+        return [*self.running.values(), *self.line]
+
+    def more(self) -> bool:
+        """Returns whether there are or will be trials to hand out."""
+        return bool(self.line.waiting or self.line.paused) or self._source.more()
+
+    def take_over(self) -> None:
+        """Queues the trials that an earlier driver left RUNNING."""
+        left, notes = self._source.begin()
+        for note in notes:
+            self._say(note)
+        for trial in left:
+            self._queue(trial)
+
+    def hand_out(self, *, baselines: bool, halted: Callable[[], bool]) -> None:
+        """Gives idle workers trials, each preferably one whose architecture it holds.
+
+        Args:
+            baselines: Whether to have the baselines measured, which nobody has done yet.
+            halted: Whether to hand out no more after all: a trial that is refused may be one too many.
+        """
+        idle = list(self._engine.idle())
+        while self.line.waiting < len(idle) and self._next():
+            if halted():
+                return
+        for worker in idle:
+            if live := self.line.take(partial(self._holds, worker)):
+                self._dispatch(worker, live, baselines=baselines)
+        for worker in self._engine.idle():
+            if live := self.line.take():
+                self._dispatch(worker, live, baselines=baselines)
+        if not self.more() and not (self.line.may_grow() and self.running):
+            self._engine.release_idle()
+
+    def _next(self) -> bool:
+        """Lets a paused trial go on, or queues a new one; returns whether there was any."""
+        if self.line.promote():
+            return True
+        if self._source.more():
+            match self._source.ask(self._records.values()):
+                case str(needless):
+                    self._say(needless)
+                case trial:
+                    self._queue(trial)
+            return True
+        return not self.running and not self.line.waiting and self._close_rungs()
+
+    def _close_rungs(self) -> bool:
+        """Ends the trials that paused for good, or has one of them trained to its end where none is."""
+        if not any(record.state == "complete" for record in self._records.values()):
+            return self.line.promote_best()
+        for live in self.line.take_paused():
+            self._finish(live, "pruned", f"{live.record.reason}; others went on")
+        return False
+
+    def _queue(self, trial: optuna.Trial) -> None:
+        """Makes a new or left trial ready to be handed out, or ends it where nothing is to be trained."""
+        live, refused = self._opener.open(trial)
+        match live.record.state:
+            case "complete" | "pruned" | "failed" as outcome:  # a driver was killed just before it told Optuna
+                self._finish(live, outcome, live.record.reason)
+            case _ if refused:
+                self._finish(live, "failed", refused)
+            case _:
+                self.line.put_or_pause(live)
+
+    def _holds(self, worker: int, live: LiveTrial) -> bool:
+        return self._engine.holds(worker, live.architecture)
+
+    def _dispatch(self, worker: int, live: LiveTrial, *, baselines: bool) -> None:
+        live.begin(worker)
+        self.running[live.number] = live
+        until = self.line.until(live)
+        job = Job(live.number, live.config, live.files.checkpoint, until=until, baselines=baselines)
+        self._engine.dispatch(worker, job)
