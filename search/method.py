@@ -51,7 +51,7 @@ PRUNERS = {
 }
 ASHA = "asha"  # our own, which pauses trials instead of stopping them (rungs.py)
 COMPLETE_ONLY = {"gp"}  # samplers that by themselves look at complete trials only
-LEARNING = {"tpe", "gp"}  # samplers that can learn from other studies
+LEARNING = ("tpe", "gp", "keras_tuner.bayesian")  # samplers that can learn from other studies
 FINITE_SAMPLERS = dict.fromkeys(("grid", "brute_force", "keras_tuner.grid"), 10_000)
 """They go through all values; the most of one parameter."""
 EXTRAS = {

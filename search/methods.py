@@ -49,8 +49,10 @@ def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.Ba
     """Returns what makes the method for a trial's number."""
     sampler, seed = study.search.sampler, study.search.seed
     if sampler.name in ORACLES:
-        epochs = study.train.schedule.epochs
-        oracle = OracleSampler(sampler.name, sampler.arguments, space, seed=lambda n: _mix(seed, n), epochs=epochs)
+        epochs, repeat = study.train.schedule.epochs, study.search.repeat_configurations
+        oracle = OracleSampler(
+            sampler.name, sampler.arguments, space, seed=lambda n: _mix(seed, n), epochs=epochs, repeat=repeat
+        )
         return lambda _: oracle
     match sampler.name:
         case "grid":  # its order must stay, as trials are numbered by it

@@ -43,7 +43,14 @@ class OracleSampler(optuna.samplers.BaseSampler):
     """Asks an oracle of KerasTuner for the parameters of each trial."""
 
     def __init__(
-        self, name: str, arguments: Mapping[str, Any], space: Space, *, seed: Callable[[int], int], epochs: int
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        space: Space,
+        *,
+        seed: Callable[[int], int],
+        epochs: int,
+        repeat: bool,
     ) -> None:
         """Takes what stays the same for all trials; KerasTuner is imported when the first is asked for.
 
@@ -53,8 +60,9 @@ class OracleSampler(optuna.samplers.BaseSampler):
             space: The study's.
             seed: Of a trial's number, below 2**32.
             epochs: Of a whole trial.
+            repeat: Whether the Gaussian process may propose what was trained before, as it does where it is sure.
         """
-        self._name, self._space, self._seed = name, space, seed
+        self._name, self._space, self._seed, self._repeat = name, space, seed, repeat
         # no end of its own, as the study's `trials` are the limit
         hyperband = {"max_epochs": epochs, "hyperband_iterations": None}
         self._settings = {**arguments, **(hyperband if name == "keras_tuner.hyperband" else {"max_trials": None})}
@@ -122,7 +130,11 @@ class OracleSampler(optuna.samplers.BaseSampler):
         if answer["status"] != "RUNNING":
             return Proposal(params=self._untried(oracle, self._seed(number)))
         params = to_params(self._space, answer["values"])
-        return brackets.proposal(number, params) if brackets else Proposal(params=params)
+        if brackets:
+            return brackets.proposal(number, params)
+        if not self._repeat and oracle._duplicate(to_values(self._space, params)):  # by a process that is sure of it
+            params = self._untried(oracle, self._seed(number))
+        return Proposal(params=params)
 
     def _told(self, number: int, trial: FrozenTrial, params: Params) -> dict[str, Any]:
         if number in self._values:
@@ -142,13 +154,13 @@ class OracleSampler(optuna.samplers.BaseSampler):
 
     def _untried(self, oracle: Any, seed: int) -> Params:
         """Returns a configuration at random that no trial has had, if there is any; else one that some had."""
-        chance, chosen = random.Random(seed), None  # noqa: S311 - no secret
-        if self._space.finite:
-            count = 0
-            for params in self._space.configurations():
-                if not oracle._duplicate(to_values(self._space, params)):
-                    count += 1
-                    chosen = params if chance.random() * count < 1 else chosen
+        if (drawn := oracle._random_values()) is not None:
+            return to_params(self._space, drawn)
+        chance, chosen, count = random.Random(seed), None, 0  # noqa: S311 - no secret
+        for params in self._space.configurations() if self._space.finite else ():
+            if not oracle._duplicate(to_values(self._space, params)):
+                count += 1
+                chosen = params if chance.random() * count < 1 else chosen
         if chosen is not None:
             return chosen
         oracle._tried_so_far.clear()

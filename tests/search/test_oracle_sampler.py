@@ -155,6 +155,12 @@ def test_trials_under_way_failed_and_pruned_hold_nothing_up_and_are_not_proposed
     assert len({str(sorted(p.items())) for p in toy.params()}) == 12
 
 
+def test_a_gaussian_process_that_is_sure_proposes_another_one() -> None:
+    space = {"generator.filters": {"type": "int", "low": 4, "high": 32, "step": 4}}
+    params = Toy(spec("keras_tuner.bayesian", space)).run(20)
+    assert sorted(p["generator.filters"] for p in params) == [*range(4, 33, 4)]
+
+
 def test_where_all_has_been_tried_an_endless_study_goes_on_with_repetitions() -> None:
     space = {"generator.normalization": FINITE["generator.normalization"]}
     assert len(Toy(spec("keras_tuner.bayesian", space)).run(6)) == 2
@@ -163,24 +169,33 @@ def test_where_all_has_been_tried_an_endless_study_goes_on_with_repetitions() ->
     assert len(params) == 6
 
 
-@pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_the_gaussian_process_learns_from_complete_and_from_pruned_trials(direction: str) -> None:
-    space = {"losses.l1_weight": {"type": "float", "low": 0, "high": 300}}
-    sampler = Toy(spec("keras_tuner.bayesian", space)).study.sampler
-    study = optuna.create_study(sampler=sampler, direction=direction)
-    distribution = optuna.distributions.FloatDistribution(0, 300)
+def lessons(sign: int) -> list[optuna.trial.FrozenTrial]:
+    """Complete and pruned trials, the best of them around 90."""
+    distribution, trials = optuna.distributions.FloatDistribution(0, 300), []
     for number, weight in enumerate([0.0, 10.0, 40.0, 70.0, 120.0, 160.0, 220.0, 300.0]):
-        value = (weight - 90) ** 2 * (1 if direction == "minimize" else -1)
-        state = TrialState.COMPLETE if number % 2 else TrialState.PRUNED
-        study.add_trial(
-            optuna.create_trial(
-                state=state,
-                value=value,
-                params={"losses.l1_weight": weight},
-                distributions={"losses.l1_weight": distribution},
-                intermediate_values={1: value},
-            )
+        value = (weight - 90) ** 2 * sign
+        trial = optuna.create_trial(
+            state=TrialState.COMPLETE if number % 2 else TrialState.PRUNED,
+            value=value,
+            params={"losses.l1_weight": weight},
+            distributions={"losses.l1_weight": distribution},
+            intermediate_values={1: value},
         )
+        trial.number = number
+        trials.append(trial)
+    return trials
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("minimize", 1), ("maximize", -1)])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_gaussian_process_learns_from_complete_and_pruned_trials_also_of_other_studies(
+    direction: str, sign: int, elsewhere: bool
+) -> None:
+    study_spec = spec("keras_tuner.bayesian", {"losses.l1_weight": {"type": "float", "low": 0, "high": 300}})
+    learned = lessons(sign) if elsewhere else []
+    sampler = make_sampler(study_spec, Space(study_spec.space, study_spec.train), learned=learned)
+    study = optuna.create_study(sampler=sampler, direction=direction)
+    study.add_trials([] if elsewhere else lessons(sign))
     assert 70 < study.ask().suggest_float("losses.l1_weight", 0, 300) < 120
 
 
