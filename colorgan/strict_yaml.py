@@ -123,12 +123,7 @@ for _kind, (_written, _firsts) in SCALARS.items():
     _Loader.add_implicit_resolver(PREFIX + _kind, _written, _firsts)
 
 
-_FAST_DUMPER: type[yaml.SafeDumper] = getattr(
-    yaml, "CSafeDumper", yaml.SafeDumper
-)  # LibYAML's takes a fifth of the time
-
-
-class _Dumper(_FAST_DUMPER):  # type: ignore[misc, valid-type]
+class _Dumper(yaml.SafeDumper):
     """SafeDumper that also quotes text which only YAML 1.2 takes for a number, such as 1e5 or 09; no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
@@ -136,9 +131,7 @@ class _Dumper(_FAST_DUMPER):  # type: ignore[misc, valid-type]
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         """Escapes the line ends that are none in YAML 1.2, which PyYAML would write and read as spaces."""
-        style = '"' if _OTHER_LINE_ENDS.search(text) else None
-        node: yaml.ScalarNode = self.represent_scalar(f"{PREFIX}str", text, style=style)
-        return node
+        return self.represent_scalar(f"{PREFIX}str", text, style='"' if _OTHER_LINE_ENDS.search(text) else None)
 
 
 _OTHER_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
