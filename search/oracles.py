@@ -11,7 +11,6 @@ The oracles touch Keras at two places, which the stand-in fills: its version, an
 from __future__ import annotations
 
 import functools
-import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,9 +25,13 @@ _NAMES = ("applications", "callbacks", "layers", "losses", "metrics", "models", 
 def keras_tuner() -> Any:
     """Returns the module `keras_tuner`, of which only oracles, trials and hyperparameters may be used."""
     if "keras" in sys.modules:
-        return importlib.import_module("keras_tuner")
+        import keras_tuner as library
+
+        return library
     with _stand_ins():
-        return importlib.import_module("keras_tuner")
+        import keras_tuner as library
+
+        return library
 
 
 @contextmanager

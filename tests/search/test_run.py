@@ -211,7 +211,7 @@ def test_tables_and_summary_are_plain_files(folder: Path) -> None:
     assert list(trials[f"params/{RATE}"]) == [trial.params[RATE] for trial in frozen]
     assert trials[trials["state"] != "complete"]["reason"].notna().all()
     assert len(epochs) == sum(len(record.epochs) for record in StudyFolder(folder).records())
-    counts = {"wanted": 6, "complete": 3, "pruned": 2, "failed": 1, "running": 0, "waiting": 0}
+    counts = {"wanted": 6, "complete": 3, "pruned": 2, "failed": 1, "running": 0, "waiting": 0, "paused": 0}
     assert (summary["ending"], summary["trials"]) == ("finished", counts)
     best = min(values, key=lambda number: values[number] or 0.0)
     assert (summary["best"]["number"], summary["best"]["objective"]) == (best, values[best])

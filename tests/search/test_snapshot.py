@@ -48,7 +48,7 @@ def test_without_a_complete_trial_there_is_no_best() -> None:
 
 
 def test_every_state_is_counted_the_absent_ones_too() -> None:
-    assert count_states(TRIALS) == {"complete": 3, "pruned": 1, "failed": 1, "running": 1, "waiting": 0}
+    assert count_states(TRIALS) == {"complete": 3, "pruned": 1, "failed": 1, "running": 1, "waiting": 0, "paused": 0}
 
 
 def test_the_time_left_follows_from_the_pace_of_this_run() -> None:
