@@ -40,7 +40,7 @@ def owners(case: Case) -> Finding:
 
 def leftovers(case: Case) -> Finding:
     """Has a killed process left half-written files?"""
-    drafts = [path for folder in case.folders() for path in folder.path.rglob(".*") if _is_dead_draft(path)]
+    drafts = [path for path in _contents(case) if _is_dead_draft(path)]
     packs = [
         path
         for folder in caches()
@@ -56,6 +56,13 @@ def leftovers(case: Case) -> Finding:
     return ok("nothing half-written was left behind")
 
 
+def _contents(case: Case) -> Iterable[Path]:
+    """Yields all that is in the studies' folders; what others remove meanwhile is left out (`rglob` would raise)."""
+    for study in case.folders():
+        for folder, folders, files in os.walk(study.path):
+            yield from (Path(folder) / name for name in (*folders, *files))
+
+
 def _is_dead_draft(path: Path) -> bool:
     found = _DRAFT.fullmatch(path.name)
     return found is not None and _process_gone(found[1])
@@ -67,7 +74,7 @@ def _process_gone(number: str) -> bool:
 
 def damage(case: Case) -> Finding:
     """Have files been found damaged and set aside?"""
-    found = [path for folder in case.folders() for path in folder.path.rglob("damaged-*")]
+    found = [path for path in _contents(case) if path.name.startswith("damaged-")]
     if found:
         named = ", ".join(map(str, found[:NAMED]))
         return warning(
