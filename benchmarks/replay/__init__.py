@@ -1,0 +1,1 @@
+"""Real searches in simulated time: the project's driver, samplers and pruners against recorded trainings."""
