@@ -27,7 +27,7 @@ def queue_our_trials(plan: Plan) -> None:
     from search.database import open_study
     from search.storage import StudyFolder
 
-    study = open_study(StudyFolder(plan.folder / OUR_STUDY), name=OUR_STUDY, direction="minimize")
+    study = open_study(StudyFolder(plan.folder / OUR_STUDY), name=OUR_STUDY, directions=["minimize"])
     for number in range(plan.trials):
         study.enqueue_trial(plan.params(number))
 

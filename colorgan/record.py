@@ -60,6 +60,8 @@ class TrialRecord(Part):
         number: In its study; 0 for a run by hand.
         reason: Why it was pruned or failed, or what became of its worker.
         objective: The objective at its last report; for a complete trial its final value.
+        further: The further objectives at its last report, by name.
+        violations: By how much of its bound each constraint is violated, at most 0 where it holds (`search/aims.py`).
         params: What was sampled, by dotted path; a tied parameter as the sampled factor.
         group: Name that the seeds of one configuration share; empty for a trial of its own.
         started: Seconds since the epoch, of its first dispatch.
@@ -75,6 +77,8 @@ class TrialRecord(Part):
     state: State
     reason: str = ""
     objective: float | None = None
+    further: dict[str, float] = Field(default_factory=dict)
+    violations: dict[str, float] = Field(default_factory=dict)
     params: dict[str, Value] = Field(default_factory=dict)
     seed: int
     group: str = ""
@@ -92,6 +96,11 @@ class TrialRecord(Part):
     def training_seconds(self) -> float:
         """Time spent in training steps and validation."""
         return sum(epoch.train_seconds + epoch.valid_seconds for epoch in self.epochs)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether its constraints hold, as far as they are known."""
+        return all(violation <= 0 for violation in self.violations.values())
 
     @property
     def metrics(self) -> dict[str, float]:

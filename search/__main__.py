@@ -121,7 +121,7 @@ def promote(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="What knee and weights trade the objective against: parameters, training_seconds, a metric."),
+        typer.Option(help="What knee and weights trade the objective against: parameters, step_seconds, a metric."),
     ] = None,
     weight: Annotated[
         list[float] | None, typer.Option(help="For weights: the objective's, then one for each --against.")

@@ -91,12 +91,14 @@ def trials_view(verdict: Verdict, *, most: int = MOST_ROWS) -> Table:
     title = Text(f"{verdict.result.spec.name}: {objective.metric}, {objective.direction}")
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
-    for name in (objective.metric, *names.values(), "training"):
+    further = [one.name for one in verdict.aims.further]
+    for name in (objective.metric, *further, *names.values(), "training"):
         table.add_column(_narrow(name), justify="right", overflow="fold")
     for row in standings(verdict, most=most):
         marks = [*row.marks, row.state] if row.state in AFTER else row.marks
         params = [number(row.params[path]) if path in row.params else "" for path in names]
-        cells = [", ".join([row.name, *marks]), number(row.objective), *params, _seconds(row)]
+        also = [number(row.further[name]) if name in row.further else "" for name in further]
+        cells = [", ".join([row.name, *marks]), number(row.objective), *also, *params, _seconds(row)]
         table.add_row(*(Text(cell) for cell in cells), style=STYLES[row.role])
     return table
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from search.aims import feasible
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -53,6 +55,14 @@ def scores(records: Iterable[TrialRecord]) -> dict[str, dict[int, float]]:
         if record.state == "complete" and record.objective is not None:
             found.setdefault(record.group, {})[record.seed] = record.objective
     return found
+
+
+def infeasible(records: Iterable[TrialRecord]) -> set[str]:
+    """Returns the groups whose trials violate a constraint on average over their seeds."""
+    groups: dict[str, list[Mapping[str, float]]] = {}
+    for record in records:
+        groups.setdefault(record.group, []).append(record.violations)
+    return {group for group, violations in groups.items() if not feasible(violations)}
 
 
 def compare(found: Scores, group: str, other: str, direction: Direction) -> Comparison | None:

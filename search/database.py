@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Literal, cast
@@ -32,7 +33,7 @@ def open_study(
     folder: StudyFolder,
     *,
     name: str,
-    direction: Direction,
+    directions: Sequence[Direction],
     url: str | None = None,
     sampler: optuna.samplers.BaseSampler | None = None,
     pruner: optuna.pruners.BasePruner | None = None,
@@ -49,7 +50,7 @@ def open_study(
     Args:
         folder: The study's files.
         name: The study's name in the storage.
-        direction: "minimize" or "maximize".
+        directions: "minimize" or "maximize" for each objective.
         url: Any storage URL that SQLAlchemy reads; None is SQLite in the folder.
         sampler: For new trials.
         pruner: For running trials.
@@ -65,7 +66,7 @@ def open_study(
     address = file_address(folder.database) if url is None else url_address(url)
 
     def opened() -> optuna.Study:
-        study = _open(address, name, direction, patience)
+        study = _open(address, name, directions, patience)
         study.sampler, study.pruner = sampler or study.sampler, pruner or study.pruner
         return study
 
@@ -74,7 +75,7 @@ def open_study(
     try:
         patience.repeat(lambda: _check_file(folder.database, address))
         study = opened()
-        if difference := disagreement(study, folder.records(), direction):
+        if difference := disagreement(study, folder.records(), directions):
             raise DamagedStorageError(f"{folder.database}: the study's storage is damaged ({difference})")
     except DamagedStorageError as error:
         aside = set_aside(folder.database)
@@ -83,7 +84,7 @@ def open_study(
     return study
 
 
-def _open(address: Address, name: str, direction: Direction, patience: Patience) -> optuna.Study:
+def _open(address: Address, name: str, directions: Sequence[Direction], patience: Patience) -> optuna.Study:
     """Opens a study and reads all of it once, as what is torn may show only then."""
     backend = patience.repeat(lambda: _connect(address))
     storage = PatientStorage(backend, address, patience)
@@ -92,7 +93,7 @@ def _open(address: Address, name: str, direction: Direction, patience: Patience)
         study = optuna.create_study(
             storage=_CachedStorage(cast(RDBStorage, storage)),
             study_name=name,
-            direction=direction,
+            directions=directions,
             load_if_exists=True,
         )
         study.get_trials(deepcopy=False)
@@ -104,9 +105,9 @@ def _open(address: Address, name: str, direction: Direction, patience: Patience)
 
 def _refuse_another(study: optuna.Study, folder: StudyFolder, address: Address) -> optuna.Study:
     """Returns a study in a database that others may use too, unless it is another one of the same name."""
-    records, direction = folder.records(), study.direction.name.lower()
+    records, directions = folder.records(), [direction.name.lower() for direction in study.directions]
     stranger = "" if records or not study.get_trials(deepcopy=False) else "its trials did not run here"
-    if difference := stranger or disagreement(study, records, direction):
+    if difference := stranger or disagreement(study, records, directions):
         raise StorageError(
             f"{address.shown}: holds a study {study.study_name!r} that is not the one in {folder.path}: {difference}. "
             "Go on with it where it ran, or give this one another name"

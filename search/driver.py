@@ -152,6 +152,7 @@ class Driver:
                         parameters=event.parameters,
                         note=event.note,
                     )
+                    self._stop_hopeless(live)
                     for result in event.history:
                         self._take(live, result)
             case EpochDone(number, result):
@@ -169,6 +170,12 @@ class Driver:
         self._trained_seconds += live.record.training_seconds - before
         if live.should_prune():
             live.decision = ("pruned", f"by the pruner after epoch {live.record.epochs[-1].epoch}")
+            self._engine.stop(live.number, save=False)
+
+    def _stop_hopeless(self, live: LiveTrial) -> None:
+        """Stops a trial that no training can make feasible."""
+        if live.decision is None and (why := live.aims.hopeless(live.record)):
+            live.decision = ("pruned", why)
             self._engine.stop(live.number, save=False)
 
     def _ended(self, live: LiveTrial, event: TrialEnded) -> None:
@@ -229,7 +236,7 @@ class Driver:
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
         failed = live.record.state == "failed"
-        if live.record.state == "complete":
+        if live.record.state == "complete" and live.record.feasible:
             self._source.repeat(live.record)
         self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
         if self._failures_in_a_row >= self._spec.search.max_consecutive_failures and not self._stopping.begun:

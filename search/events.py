@@ -46,6 +46,7 @@ Value = float | str | bool
 OBJECTIVE_TAG = "objective"
 ENDED_TAG = "trial/ended"
 OUTCOME_TAG = "trial/outcome"
+FEASIBLE_TAG = "trial/feasible"
 ENDED_VALUES: dict[Outcome, float] = {"complete": 0.0, "pruned": 1.0, "failed": 2.0}
 MAX_CHECKBOXES = 9  # from 10 choices on, the page offers a regular expression, which the server refuses for numbers
 SHOWN_AT_FIRST = 5  # columns of parameters; the page has this number
@@ -59,6 +60,11 @@ class MetricColumn:
     tag: str
     display_name: str = ""
     description: str = ""
+
+
+def further_tag(name: str) -> str:
+    """Returns the tag of a further objective."""
+    return f"{OBJECTIVE_TAG}/{name}"
 
 
 def write_experiment(

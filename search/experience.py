@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from colorgan.config import ConfigError, Part, TrainConfig, load_config
 from colorgan.record import TrialRecord, write_whole
 from colorgan.regular_file import read_regular
 from colorgan.seal import SealError, sealed, unsealed
+from search.aims import Aims
 from search.parameter import Scalar
 from search.space import Params, Space
 from search.storage import StudyFolder
@@ -35,6 +36,8 @@ class Lesson(Part):
         trial: Its number there.
         params: What it would have been sampled as here.
         value: The objective at its end; None where it was stopped before.
+        further: This study's further objectives, in their order.
+        violations: Of this study's constraints.
         reports: The objective by epoch.
     """
 
@@ -43,6 +46,8 @@ class Lesson(Part):
     params: dict[str, Scalar]
     value: float | None
     reports: dict[int, float]
+    further: Annotated[tuple[float, ...], Field(strict=False)] = ()
+    violations: dict[str, float] = Field(default_factory=dict)
 
 
 class Lessons(Part):
@@ -72,7 +77,7 @@ def learn(spec: StudySpec, space: Space) -> tuple[tuple[Lesson, ...], list[str]]
         folder = StudyFolder(Path(place))
         earlier = _read(folder, spec)
         records = [record for record in folder.records() if record.state in ("complete", "pruned")]
-        found = [lesson for record in records if (lesson := _lesson(record, earlier, space)) is not None]
+        found = [lesson for record in records if (lesson := _lesson(record, earlier, space, Aims(spec))) is not None]
         lessons += found
         notes.append(f"learns from {len(found)} of {len(records)} trials of {place}{'' if found else _WHY_NONE}")
     return tuple(lessons), notes
@@ -132,13 +137,15 @@ def as_trials(lessons: Sequence[Lesson], space: Space) -> list[FrozenTrial]:
 def _trial(number: int, lesson: Lesson, space: Space) -> FrozenTrial:
     fixed = FixedTrial(dict(lesson.params))
     space.suggest(cast(optuna.Trial, fixed))  # learns the distributions
-    last = lesson.reports[max(lesson.reports)] if lesson.reports else None
+    last = lesson.reports[max(lesson.reports)]
+    stopped = lesson.value is None and not lesson.further  # of several objectives samplers compare complete ones alone
     trial = create_trial(
-        state=TrialState.PRUNED if lesson.value is None else TrialState.COMPLETE,
-        value=last if lesson.value is None else lesson.value,
+        state=TrialState.PRUNED if stopped else TrialState.COMPLETE,
+        values=[last if lesson.value is None else lesson.value, *lesson.further],
         params=fixed.params,
         distributions=fixed.distributions,
         intermediate_values=lesson.reports,
+        constraints=lesson.violations,
     )
     trial.number = number
     return trial
@@ -158,14 +165,21 @@ def _read(folder: StudyFolder, spec: StudySpec) -> StudySpec:
     return earlier
 
 
-def _lesson(record: TrialRecord, earlier: StudySpec, space: Space) -> Lesson | None:
+def _lesson(record: TrialRecord, earlier: StudySpec, space: Space, aims: Aims) -> Lesson | None:
     config = _config(record, earlier)
     params = None if config is None else space.params_of(config)
     reports = {epoch.epoch: epoch.objective for epoch in record.epochs if epoch.objective is not None}
-    if params is None or not reports:
+    if params is None or not reports or aims.unknown(record):
         return None
-    value = record.objective if record.state == "complete" else None
-    return Lesson(study=earlier.name, trial=record.number, params=params, value=value, reports=reports)
+    return Lesson(
+        study=earlier.name,
+        trial=record.number,
+        params=params,
+        value=record.objective if record.state == "complete" else None,
+        reports=reports,
+        further=tuple(aims.further_values(record).values()),
+        violations=aims.violations(record),
+    )
 
 
 def _config(record: TrialRecord, earlier: StudySpec) -> TrainConfig | None:

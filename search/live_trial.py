@@ -30,9 +30,10 @@ from colorgan.record import (
     write_whole,
 )
 from colorgan.sheets import write_sheet
-from search.events import OBJECTIVE_TAG, Session
+from search.aims import MEASURED, Aims
+from search.events import FEASIBLE_TAG, OBJECTIVE_TAG, Session, further_tag
+from search.pruning import report, should_prune
 from search.storage import StudyFolder, TrialFolder
-from search.study import Objective
 
 OPTUNA_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
@@ -53,7 +54,7 @@ class LiveTrial:
     record: TrialRecord
     files: TrialFolder
     session: Session
-    objective: Objective
+    aims: Aims
     clock: Callable[[], float] = time.monotonic
     decision: tuple[Outcome, str] | None = None
     dispatched: float | None = None
@@ -93,11 +94,12 @@ class LiveTrial:
 
     def started(self, *, built: bool, setup_seconds: float, parameters: int, note: str) -> None:
         """Notes what its worker said of the start."""
-        self._update(
-            setup_seconds=self.record.setup_seconds + setup_seconds,
-            built=self.record.built + built,
-            parameters=parameters,
-        )
+        changes = {
+            "setup_seconds": self.record.setup_seconds + setup_seconds,
+            "built": self.record.built + built,
+            "parameters": parameters,
+        }
+        self._keep(self.aims.judged(self.record.model_copy(update=changes)))
         self.log(f"{'built' if built else 'reset'} in {setup_seconds:.2f} s" + (f"; {note}" if note else ""))
 
     def take(self, result: EpochResult) -> None:
@@ -105,12 +107,14 @@ class LiveTrial:
         if any(epoch.epoch == result.epoch for epoch in self.record.epochs):
             return
         epoch = EpochRecord.of(result, self._smoothed(result.metrics))
-        self.session.scalars(result.step, epoch_scalars(epoch))
+        latest = self.record.objective if epoch.objective is None else epoch.objective
+        changes = {"epochs": (*self.record.epochs, epoch), "objective": latest}
+        record = self.aims.judged(self.record.model_copy(update=changes))
+        self.session.scalars(result.step, epoch_scalars(epoch) | aim_scalars(record))
         if result.examples is not None:
             self.session.images(result.step, "examples", result.examples)
             write_sheet(self.files.examples, result.examples)
-        latest = self.record.objective if epoch.objective is None else epoch.objective
-        self._update(epochs=(*self.record.epochs, epoch), objective=latest)
+        self._keep(record)
         self._report(epoch)
         shown = "" if epoch.objective is None else f", objective {epoch.objective:.6g}"
         self.log(f"epoch {epoch.epoch}, step {epoch.step}{shown}")
@@ -120,7 +124,7 @@ class LiveTrial:
         done = self.record.epochs[-1] if self.record.epochs else None
         if done is None or done.objective is None or done.epoch >= self.config.schedule.epochs:
             return False
-        return bool(self.trial.should_prune())
+        return should_prune(self.trial)
 
     def leave(self, reason: str, *, state: Literal["waiting", "paused"] = "waiting") -> None:
         """Notes that no worker has it any more, though it is not finished."""
@@ -134,19 +138,21 @@ class LiveTrial:
         self.leave(reason)
 
     def finish(self, state: Outcome, reason: str, traceback: str = "") -> None:
-        """Ends it everywhere; without a finite objective at its end it has failed."""
-        if state == "complete" and (not self.record.epochs or self.record.epochs[-1].objective is None):
-            state, reason = "failed", f"{self.objective.metric} was not finite at the end"
+        """Ends it everywhere; without all that the study aims at, finite at its end, it has failed."""
+        if state == "complete" and (unknown := self._unknown()):
+            state, reason = "failed", f"{unknown} was not finite at the end"
         self._update(state=state, reason=reason, seconds=self.record.seconds + self.attempt_seconds)
         self.log(f"{state}{': ' if reason else ''}{reason}\n{traceback}".rstrip())
         self.session.end(state, reason=reason, step=self._last_step(), objective=self.record.objective)
         self._note({"metrics": self.record.metrics, **({"reason": reason} if reason else {})})
-        if state == "failed" and self.objective.failed_value is not None:
-            self._report_value(self.objective.failed_value, after_last_epoch(self.record))
+        for key in self.record.violations.keys() - self.trial.constraints.keys():
+            self.trial.set_constraint(key, self.record.violations[key])
+        if state == "failed" and self.aims.objective.failed_value is not None:
+            self._report_value(self.aims.objective.failed_value, after_last_epoch(self.record))
             self.trial.study.tell(self.trial, state=TrialState.PRUNED)
         else:
-            value = self.record.objective if state == "complete" else None
-            self.trial.study.tell(self.trial, value, state=OPTUNA_STATES[state])
+            values = self.aims.values(self.record) if state == "complete" else None
+            self.trial.study.tell(self.trial, values, state=OPTUNA_STATES[state])
 
     def log(self, text: str) -> None:
         """Appends to the trial's log."""
@@ -154,19 +160,29 @@ class LiveTrial:
 
     def _smoothed(self, metrics: Mapping[str, float]) -> float | None:
         """Returns the mean of the metric's last values, this epoch's included; None without a finite one."""
-        value = metrics.get(self.objective.metric)
+        objective = self.aims.objective
+        value = metrics.get(objective.metric)
         if value is None or not math.isfinite(value):
             return None
-        before = [e.metrics[self.objective.metric] for e in self.record.epochs if self.objective.metric in e.metrics]
-        return statistics.fmean([*before, value][-self.objective.smooth_epochs :])
+        before = [e.metrics[objective.metric] for e in self.record.epochs if objective.metric in e.metrics]
+        return statistics.fmean([*before, value][-objective.smooth_epochs :])
+
+    def _unknown(self) -> str:
+        """Returns what is not known that must be at a trial's end, or nothing."""
+        known = self.record.epochs and self.record.epochs[-1].objective is not None
+        return self.aims.unknown(self.record) if known else self.aims.objective.metric
 
     def _report(self, epoch: EpochRecord) -> None:
-        if epoch.objective is not None:
-            self._report_value(epoch.objective, epoch.epoch)
+        """Tells Optuna of an epoch's objective, and what else a sampler may want to know of a trial that stops here."""
+        if epoch.objective is None or epoch.epoch in self._reported:
+            return
+        if self.aims.several or self.aims.constraints:
+            self.trial.set_user_attr(MEASURED, self.aims.measured(self.record))
+        self._report_value(epoch.objective, epoch.epoch)
 
     def _report_value(self, value: float, epoch: int) -> None:
         if epoch not in self._reported:
-            self.trial.report(value, epoch)
+            report(self.trial, value, epoch)
             self._reported.add(epoch)
 
     def _last_step(self) -> int:
@@ -176,9 +192,12 @@ class LiveTrial:
         for key, value in attributes.items():
             self.trial.set_user_attr(key, value)
 
-    def _update(self, **changes: Value | tuple[EpochRecord, ...] | None) -> None:
-        self.record = self.record.model_copy(update=changes)
-        write_record(self.files.record, self.record)
+    def _update(self, **changes: Value) -> None:
+        self._keep(self.record.model_copy(update=changes))
+
+    def _keep(self, record: TrialRecord) -> None:
+        self.record = record
+        write_record(self.files.record, record)
 
 
 def open_session(folder: StudyFolder, record: TrialRecord, shown: Mapping[str, bool | int | float | str]) -> Session:
@@ -196,3 +215,9 @@ def open_session(folder: StudyFolder, record: TrialRecord, shown: Mapping[str, b
 def epoch_scalars(epoch: EpochRecord) -> dict[str, float]:
     """Returns what TensorBoard shows of an epoch."""
     return epoch.metrics if epoch.objective is None else {**epoch.metrics, OBJECTIVE_TAG: epoch.objective}
+
+
+def aim_scalars(record: TrialRecord) -> dict[str, float]:
+    """Returns what TensorBoard shows of how a trial stands by its study's further objectives and constraints."""
+    scalars = {further_tag(name): value for name, value in record.further.items()}
+    return scalars | ({FEASIBLE_TAG: float(record.feasible)} if record.violations else {})

@@ -17,7 +17,8 @@ from PIL import Image
 from colorgan.disk import set_aside
 from colorgan.event_file import set_aside_damaged
 from colorgan.record import FINISHED, RecordError, TrialRecord, read_record, record_copy, write_record
-from search.live_trial import epoch_scalars, open_session
+from search.aims import Aims
+from search.live_trial import aim_scalars, epoch_scalars, open_session
 from search.space import Space
 from search.storage import StudyFolder, TrialFolder
 
@@ -43,12 +44,13 @@ def mend_records(folder: StudyFolder, say: Callable[[str], None]) -> None:
             say(f"{error}; set aside as {aside.name}{', its copy is used' if copied else ''}")
 
 
-def mend_events(folder: StudyFolder, space: Space, say: Callable[[str], None]) -> None:
+def mend_events(folder: StudyFolder, space: Space, aims: Aims, say: Callable[[str], None]) -> None:
     """Writes the sessions of trials anew whose event files are damaged or torn.
 
     Args:
         folder: The study's files, owned by this process.
         space: The study's.
+        aims: The study's.
         say: Is told what was found.
 
     Raises:
@@ -57,7 +59,7 @@ def mend_events(folder: StudyFolder, space: Space, say: Callable[[str], None]) -
     for record in folder.records():
         home = folder.trial(record.number).path
         if damaged := set_aside_damaged(folder.session(record.number), home):
-            _write_session(folder, record, space)
+            _write_session(folder, record, space, aims)
             say(f"{damaged}: damaged; the trial's event files are set aside in {home} and made anew from its record")
 
 
@@ -69,11 +71,12 @@ def _use_copy(trial: TrialFolder) -> bool:
     return False
 
 
-def _write_session(folder: StudyFolder, record: TrialRecord, space: Space) -> None:
+def _write_session(folder: StudyFolder, record: TrialRecord, space: Space, aims: Aims) -> None:
     """Writes all that the record knows of a session; of its images there are only the last."""
     session = open_session(folder, record, space.shown(record.params))
-    for epoch in record.epochs:
-        session.scalars(epoch.step, epoch_scalars(epoch))
+    for done, epoch in enumerate(record.epochs, start=1):
+        then = aims.judged(record.model_copy(update={"epochs": record.epochs[:done]}))
+        session.scalars(epoch.step, epoch_scalars(epoch) | aim_scalars(then))
     step = record.epochs[-1].step if record.epochs else 0
     if (sheet := _sheet(folder.trial(record.number).examples)) is not None:
         session.images(step, "examples", sheet[np.newaxis])

@@ -1,6 +1,6 @@
 """Samplers and pruners by name, with their own arguments, as Optuna has them.
 
-    sampler: {name: tpe, n_startup_trials: 10}          random, tpe, grid, qmc, gp, cmaes, nsgaii, brute_force
+    sampler: {name: tpe, n_startup_trials: 10}          random, tpe, grid, qmc, gp, cmaes, nsgaii, nsgaiii, brute_force
     sampler: {name: keras_tuner.bayesian, beta: 2.6}    KerasTuner's oracles: search/oracle.py
     pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
     pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold
@@ -37,6 +37,7 @@ SAMPLERS = {
     "gp": "GPSampler",
     "cmaes": "CmaEsSampler",
     "nsgaii": "NSGAIISampler",
+    "nsgaiii": "NSGAIIISampler",
     "brute_force": "BruteForceSampler",
 }
 PRUNERS = {
@@ -52,6 +53,10 @@ PRUNERS = {
 ASHA = "asha"  # our own, which pauses trials instead of stopping them (rungs.py)
 COMPLETE_ONLY = {"gp"}  # samplers that by themselves look at complete trials only
 LEARNING = ("tpe", "gp", "keras_tuner.bayesian")  # samplers that can learn from other studies
+SINGLE = ("cmaes", "keras_tuner.bayesian", "keras_tuner.hyperband", "keras_tuner.random", "keras_tuner.grid")
+"""Samplers that take one objective."""
+HEEDLESS = ("cmaes", "keras_tuner.bayesian", "keras_tuner.hyperband")
+"""Samplers that learn from trials, but not whether their constraints hold."""
 FINITE_SAMPLERS = dict.fromkeys(("grid", "brute_force", "keras_tuner.grid"), 10_000)
 """They go through all values; the most of one parameter."""
 EXTRAS = {

@@ -13,7 +13,14 @@ from search.brackets import BracketPruner
 from search.method import ASHA, COMPLETE_ONLY, FINITE_SAMPLERS, PRUNERS, SAMPLERS, Pruner, make_silently
 from search.oracle import ORACLES
 from search.oracle_sampler import OracleSampler
-from search.proposals import History, Proposer, pruned_as_complete, stopped_as_pruned
+from search.proposals import (
+    History,
+    Proposer,
+    pruned_as_complete,
+    pruned_as_measured,
+    stopped_as_pruned,
+    with_constraints,
+)
 from search.rungs import Asha, Rungs
 from search.space import Space
 from search.study import StudySpec
@@ -32,10 +39,12 @@ def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTria
         learned: Trials of earlier studies, for samplers that can learn from them.
     """
     name = study.search.sampler.name
-    halving = study.search.pruner.name == ASHA
+    halving, several = study.search.pruner.name == ASHA, bool(study.further_objectives)
 
     def see(trial: FrozenTrial) -> FrozenTrial:
-        trial = stopped_as_pruned(trial) if halving else trial
+        trial = stopped_as_pruned(with_constraints(trial)) if halving else trial
+        if several:
+            return pruned_as_measured(trial)
         return pruned_as_complete(trial) if name in COMPLETE_ONLY else trial
 
     def view(real: optuna.Study) -> History:

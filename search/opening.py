@@ -9,6 +9,7 @@ import optuna
 
 from colorgan.config import ConfigError
 from colorgan.record import RecordError, TrialRecord, read_record
+from search.aims import Aims
 from search.live_trial import LiveTrial, open_session
 from search.source import TrialSource
 from search.space import Space
@@ -31,6 +32,7 @@ class Opener:
             clock: The driver's.
         """
         self._spec, self._folder, self._source, self._clock = spec, folder, source, clock
+        self._aims = Aims(spec)
         self._space = Space(spec.space, spec.train)
 
     def open(self, trial: optuna.Trial) -> tuple[LiveTrial, str]:
@@ -52,6 +54,6 @@ class Opener:
             left = read_record(files.record)
             record = left if (left.params, left.seed) == (record.params, record.seed) else record
         session = open_session(self._folder, record, self._space.shown(params))
-        live = LiveTrial(trial, config, record, files, session, self._spec.objective, self._clock)
+        live = LiveTrial(trial, config, record, files, session, self._aims, self._clock)
         live.prepare()
         return live, refused

@@ -8,10 +8,12 @@ import time
 from typing import Any
 
 from colorgan.versions import versions
+from search.aims import Aims
 from search.snapshot import Snapshot, best_record, count_states
 from search.storage import StudyFolder
 from search.study import StudySpec
 from search.table import epochs_table, trials_table, write_summary, write_table
+from search.tradeoff import study_front
 
 SEARCH_PACKAGES = ("optuna", "tensorboard", "pandas")
 TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
@@ -21,7 +23,7 @@ class TableWriter:
     """Writes trials.csv, epochs.csv and summary.json, while the study runs only now and then."""
 
     def __init__(self, spec: StudySpec, folder: StudyFolder) -> None:
-        self._spec, self._folder = spec, folder
+        self._spec, self._aims, self._folder = spec, Aims(spec), folder
         self._before = folder.read_summary()
         self._written = 0.0
 
@@ -46,6 +48,7 @@ class TableWriter:
             "study": self._spec.name,
             "ending": ending,
             "objective": self._spec.objective.model_dump(mode="json"),
+            **self._front(snapshot),
             "trials": {"wanted": snapshot.trials, **count_states(snapshot.records)},
             "best": best
             and {
@@ -64,6 +67,17 @@ class TableWriter:
             "machine": {"system": platform.platform(), "cores": os.cpu_count()},
             "versions": versions(*SEARCH_PACKAGES),
         }
+
+    def _front(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Returns what a study of several objectives has found: the trials that no other beats in all of them."""
+        if not self._aims.several:
+            return {}
+        front = [
+            {"number": record.number, "objective": record.objective, **record.further}
+            for record in study_front(snapshot.records, self._aims)
+        ]
+        further = [one.model_dump(mode="json") for one in self._aims.further]
+        return {"further_objectives": further, "front": front}
 
     def _earlier(self, key: str) -> float:
         """Returns what earlier runs of the study have summed up."""

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from search.parameter_plots import draw_contour, draw_importance, draw_parallel, draw_slice
 from search.plot_style import BEST, FAILED, INK, LINE, MUTED, PAPER, SECOND, STYLE
-from search.progress_plots import draw_cost, draw_history, draw_learning_curves, draw_timeline
+from search.progress_plots import draw_cost, draw_front, draw_history, draw_learning_curves, draw_timeline
 from search.verdict import Verdict
 
 PNG_DPI = 200
@@ -93,6 +93,13 @@ KINDS = (
         "Each line is a complete trial; the best tenth is blue, the best one bold, the default orange. A parameter "
         "that a trial does not have lies below its axis.",
         draw_parallel,
+    ),
+    PlotKind(
+        "front",
+        "Objectives against each other",
+        "What complete trials reached in the first objective and in each further one; the line joins those that no "
+        "other beats in both.",
+        draw_front,
     ),
     PlotKind(
         "cost",

@@ -27,11 +27,13 @@ from search.plot_style import (
     opacity,
     rasterized,
 )
-from search.tradeoff import SIZE, TIME, trade_off
+from search.quantities import SIZE, TIME
+from search.tradeoff import pair_front, trade_off
 from search.verdict import Verdict
 
 PAUSE_SHARE = 0.2  # of the working time; a longer time without any trial is cut out of the timeline
 NOT_COMPLETE = ("pruned", "running", "waiting", "paused")
+MOST_FRONTS = 4  # further objectives that are drawn
 ROW_INCHES, MAX_TIMELINE_INCHES = 0.22, 6.0
 
 
@@ -104,6 +106,25 @@ def draw_cost(verdict: Verdict) -> Figure | None:
         finish(axes, x=name, y=verdict.objective.metric if axes is panels[0] else "", grid="both")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
+    return figure
+
+
+def draw_front(verdict: Verdict) -> Figure | None:
+    """Draws the first objective of complete trials against each further one, where the study has such."""
+    complete, shown = verdict.ranked, verdict.aims.further[:MOST_FRONTS]
+    if not complete or not shown:
+        return None
+    figure, panels = new_figure(panels=len(shown), columns=2, height=2.7)
+    for axes, one in zip(panels, shown, strict=True):
+        limit_objective(axes, verdict, [record.objective or 0.0 for record in complete])
+        points = {record.number: (record.further.get(one.name, 0.0), record.objective or 0.0) for record in complete}
+        _points(axes, list(points.values()), color=MUTED)
+        front = [points[record.number] for record in pair_front(complete, verdict.aims, one)]
+        axes.plot([x for x, _ in front], inside(axes, [y for _, y in front]), color=LINE, zorder=1.5, linewidth=1.4)
+        for record, colour in ((verdict.default, SECOND), (verdict.best, BEST)):
+            _points(axes, [points[record.number]] if record and record.number in points else [], color=colour)
+        finish(axes, x=one.words(), y=verdict.objective.metric if axes is panels[0] else "", grid="both")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
     return figure
 
 

@@ -20,16 +20,18 @@ from colorgan.links import refuse_links_out
 from colorgan.record import TrialRecord, write_whole
 from colorgan.regular_file import read_regular
 from search.admission import usable_photos
-from search.confirmation import DEFAULT, Scores, hopeless, scores, winner
+from search.aims import Aims
+from search.confirmation import DEFAULT, Scores, hopeless, infeasible, scores, winner
 from search.method import Pruner, Sampler
 from search.parameter import Scalar
+from search.quantities import SIZE
 from search.run import StudyResult, load_result, run_in
 from search.snapshot import group_name, ranked
 from search.source import SEEDS, Plan, PlannedTrial
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
-from search.tradeoff import SIZE, trade_off
+from search.tradeoff import TradeOff, study_trade_off, trade_off
 from search.view import View
 
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
@@ -79,7 +81,8 @@ class Promotion:
         confirmed: The confirmation as a study.
         plan: What was trained.
         scores: Objective on the `confirm` photos, by candidate and seed.
-        promoted: The candidate that is promoted; one that failed on a seed is none.
+        promoted: The candidate that is promoted; one that failed on a seed, or violates a constraint on average, is
+            none.
     """
 
     study: StudyResult
@@ -140,7 +143,10 @@ def confirm(
     if not found:
         raise CannotRunError(f"{place.path}: no trial was completed; the reasons are in {place.trials_table}")
     failed = {record.group for record in confirmed.records if record.state == "failed"}
-    reliable = {group: values for group, values in found.items() if group not in failed}
+    unfit = failed | infeasible(confirmed.records)
+    reliable = {group: values for group, values in found.items() if group not in unfit}
+    if spec.constraints and not reliable:
+        raise CannotRunError(f"{place.path}: no candidate held the study's constraints; see {place.trials_table}")
     names = {candidate.name: candidate for candidate in plan.candidates}
     return Promotion(study, confirmed, plan, found, names[winner(reliable, spec.objective.direction)])
 
@@ -151,7 +157,8 @@ def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: 
     Args:
         folder: The study's results.
         picks: Numbers of trials, `knee` or `weights`.
-        against: For the latter two: what is traded against the objective, `parameters` by default.
+        against: For the latter two: what is traded against the objective; by default the study's further objectives,
+            or `parameters` where it has none.
         weights: For `weights`: one for the objective, one each for `against`.
 
     Raises:
@@ -161,13 +168,20 @@ def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: 
     study, numbers = load_result(folder), []
     for pick in picks:
         if pick in (KNEE, WEIGHTS):
-            found = trade_off(study.records, study.spec.objective, against or (SIZE,))
+            found = _trade_off(study, against)
             numbers.append((found.knee() if pick == KNEE else found.weighted(weights)).number)
         elif pick.isdecimal() and len(pick) <= MOST_DIGITS:
             numbers.append(int(pick))
         else:
             raise PromoteError(f"pick {pick!r}: give the number of a trial, {KNEE} or {WEIGHTS}")
     return numbers
+
+
+def _trade_off(study: StudyResult, against: Sequence[str]) -> TradeOff:
+    aims = Aims(study.spec)
+    if aims.several and not against:
+        return study_trade_off(study.records, aims)
+    return trade_off(study.records, study.spec.objective, against or (SIZE,))
 
 
 def _candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candidate, ...]:

@@ -21,6 +21,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search.aims import MEASURED
 from search.space import Params, Space
 
 ATTEMPTS = 20  # by the method itself
@@ -85,9 +86,32 @@ def pruned_as_complete(trial: FrozenTrial) -> FrozenTrial:
     return _as(trial, TrialState.COMPLETE, trial.intermediate_values[max(trial.intermediate_values)])
 
 
-def _as(trial: FrozenTrial, state: TrialState, value: float) -> FrozenTrial:
+def pruned_as_measured(trial: FrozenTrial) -> FrozenTrial:
+    """Returns a pruned trial of several objectives as one that ended with what its last report measured.
+
+    Optuna's samplers compare pruned trials by a single objective alone.
+    """
+    measured = trial.user_attrs.get(MEASURED)
+    if trial.state != TrialState.PRUNED or not measured or measured["values"] is None:
+        return trial
+    return _as(trial, TrialState.COMPLETE, *measured["values"])
+
+
+def with_constraints(trial: FrozenTrial) -> FrozenTrial:
+    """Returns a trial that is not finished with the constraints of its last report, as if it had been told them."""
+    measured = trial.user_attrs.get(MEASURED)
+    if trial.state.is_finished() or not measured:
+        return trial
     seen = copy.copy(trial)
-    seen.state, seen.values = state, [value]
+    seen._system_attrs = dict(trial._system_attrs)  # which the copy shares
+    for key, violation in measured["violations"].items():
+        seen.set_constraint(key, violation)
+    return seen
+
+
+def _as(trial: FrozenTrial, state: TrialState, *values: float) -> FrozenTrial:
+    seen = copy.copy(trial)
+    seen.state, seen.values = state, list(values)
     return seen
 
 

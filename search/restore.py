@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from colorgan.record import TrialRecord, after_last_epoch
+from search.aims import MEASURED, Aims
 from search.source import GROUP
 from search.space import Space
 from search.storage import StudyFolder
@@ -24,7 +25,7 @@ from search.storage import StudyFolder
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
-def restore(study: optuna.Study, space: Space, folder: StudyFolder, *, failed_value: float | None = None) -> str:
+def restore(study: optuna.Study, space: Space, folder: StudyFolder, aims: Aims) -> str:
     """Fills a study without trials from its folder, if that has any; returns a note for people, or nothing.
 
     Trials keep their numbers. Those that were not finished, and those in between without a usable record, are RUNNING:
@@ -34,7 +35,7 @@ def restore(study: optuna.Study, space: Space, folder: StudyFolder, *, failed_va
         study: As it was opened.
         space: The study's.
         folder: Its files.
-        failed_value: What failed trials count as, if they count.
+        aims: The study's.
     """
     records = folder.records()
     if not records or study.get_trials(deepcopy=False):
@@ -44,19 +45,20 @@ def restore(study: optuna.Study, space: Space, folder: StudyFolder, *, failed_va
     known = {record.number: record for record in records}
     for number in range(records[-1].number + 1):
         study.add_trial(
-            _trial(known[number], space, failed_value) if number in known else create_trial(state=TrialState.RUNNING)
+            _trial(known[number], space, aims) if number in known else create_trial(state=TrialState.RUNNING)
         )
     return f"the storage knew no trial of this study: {len(records)} are taken from their records"
 
 
-def disagreement(study: optuna.Study, records: Sequence[TrialRecord], direction: str) -> str:
+def disagreement(study: optuna.Study, records: Sequence[TrialRecord], directions: Sequence[str]) -> str:
     """Returns what contradicts the records in a study that has trials, or nothing.
 
     A record is written just before Optuna is told, so it may be ahead by a step.
     """
     trials = study.get_trials(deepcopy=False)
-    if study.direction.name.lower() != direction:
-        return f"its direction is {study.direction.name.lower()}, not {direction}"
+    found = [direction.name.lower() for direction in study.directions]
+    if found != list(directions):
+        return f"its direction is {', '.join(found)}, not {', '.join(directions)}"
     for record in records if trials else ():
         if record.number >= len(trials):
             return f"it knows no trial {record.number}, which has a record"
@@ -75,10 +77,10 @@ def _agree(trial: FrozenTrial, record: TrialRecord) -> bool:
         return trial.params.items() <= record.params.items() and (
             _reports(record).items() <= trial.intermediate_values.items()
         )
-    value = record.objective if trial.state == TrialState.COMPLETE else trial.value
+    values = _values(record) if trial.state == TrialState.COMPLETE else trial.values
     return (
         trial.state == STATES.get(record.state)
-        and trial.value == value
+        and trial.values == values
         and trial.params.items() <= record.params.items()
         and trial.intermediate_values == _reports(record)
     )
@@ -88,23 +90,30 @@ def _reports(record: TrialRecord) -> dict[int, float]:
     return {epoch.epoch: epoch.objective for epoch in record.epochs if epoch.objective is not None}
 
 
-def _trial(record: TrialRecord, space: Space, failed_value: float | None) -> FrozenTrial:
+def _values(record: TrialRecord) -> list[float] | None:
+    return None if record.objective is None else [record.objective, *record.further.values()]
+
+
+def _trial(record: TrialRecord, space: Space, aims: Aims) -> FrozenTrial:
     """Returns a trial as Optuna would have it; RUNNING and without parameters where the record makes no sense."""
     reports, state = _reports(record), STATES.get(record.state, TrialState.RUNNING)
+    failed_value = aims.objective.failed_value
     if record.state == "failed" and failed_value is not None:
         reports, state = reports | {after_last_epoch(record): failed_value}, TrialState.PRUNED
-    values = {TrialState.COMPLETE: record.objective, TrialState.PRUNED: reports[max(reports)] if reports else None}
+    stopped = [reports[max(reports)]] if reports and not aims.several else None  # as Optuna has it
+    values = {TrialState.COMPLETE: _values(record), TrialState.PRUNED: stopped}
     fixed = FixedTrial(dict(record.params))
     notes = {"metrics": record.metrics, **({"reason": record.reason} if record.reason else {})}
     try:
         space.suggest(cast(optuna.Trial, fixed))  # learns the distributions
         trial = create_trial(
             state=state,
-            value=values.get(state),
+            values=values.get(state),
             params=fixed.params,
             distributions=fixed.distributions,
             intermediate_values=reports,
-            user_attrs=(notes if state.is_finished() else {}) | ({GROUP: record.group} if record.group else {}),
+            user_attrs=(notes if state.is_finished() else {}) | _attributes(record, aims),
+            constraints=record.violations if state.is_finished() else None,
         )
     except ValueError:
         return create_trial(state=TrialState.RUNNING)
@@ -114,3 +123,9 @@ def _trial(record: TrialRecord, space: Space, failed_value: float | None) -> Fro
             trial.datetime_start + timedelta(seconds=record.seconds) if state.is_finished() else None
         )
     return trial
+
+
+def _attributes(record: TrialRecord, aims: Aims) -> dict[str, Any]:
+    """Returns what the driver notes of a trial, finished or not."""
+    measured = {MEASURED: aims.measured(record)} if (aims.several or aims.constraints) and record.epochs else {}
+    return measured | ({GROUP: record.group} if record.group else {})

@@ -17,10 +17,11 @@ from colorgan.epoch import METRICS, VALID_METRICS
 from colorgan.photos import Photos
 from colorgan.record import TrialRecord, write_whole
 from search.admission import admit, check_question
+from search.aims import Aims
 from search.database import open_study
 from search.driver import Driver
 from search.engines.local import LocalEngine
-from search.events import OBJECTIVE_TAG, MetricColumn, write_experiment
+from search.events import FEASIBLE_TAG, OBJECTIVE_TAG, MetricColumn, further_tag, write_experiment
 from search.experience import learned_once
 from search.mend import mend_events, mend_records
 from search.methods import make_pruner, make_sampler
@@ -171,15 +172,20 @@ def _drive(
     folder.path.mkdir(parents=True, exist_ok=True)
     sampler = make_sampler(spec, space, learned=learned_once(spec, space, folder, view.say))
     pruner = make_pruner(spec)
-    patience, direction = Patience(view.say), spec.objective.direction
+    aims, patience = Aims(spec), Patience(view.say)
     study = open_study(
-        folder, name=spec.name, direction=direction, url=storage, sampler=sampler, pruner=pruner, patience=patience
+        folder,
+        name=spec.name,
+        directions=aims.directions,
+        url=storage,
+        sampler=sampler,
+        pruner=pruner,
+        patience=patience,
     )
-    counts_as = spec.objective.failed_value
-    if plan is None and (note := restore(study, space, folder, failed_value=counts_as)):
+    if plan is None and (note := restore(study, space, folder, aims)):
         view.say(note)  # a plan is told anew, and finds its records
     write_whole(folder.study, spec.to_yaml())  # not before: a study that could not begin may be mended
-    mend_events(folder, space, view.say)
+    mend_events(folder, space, aims, view.say)
     write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec), description=spec.name)
     view.start(spec, folder.path, _describe(photos))
     if photos.note:
@@ -216,7 +222,11 @@ def _metric_columns(spec: StudySpec) -> list[MetricColumn]:
     objective = spec.objective
     first = MetricColumn(OBJECTIVE_TAG, f"objective: {objective.metric}", objective.direction)
     own, others = METRICS[objective.metric], [metric for metric in VALID_METRICS if metric.key != objective.metric]
-    return [first, *(MetricColumn(metric.key, metric.key, metric.description) for metric in (own, *others))]
+    further = [MetricColumn(further_tag(one.name), one.words(), one.direction) for one in spec.further_objectives]
+    if spec.constraints:
+        words = "; ".join(f"{key} {bounds.words()}" for key, bounds in spec.constraints.items())
+        further.append(MetricColumn(FEASIBLE_TAG, "1 feasible", f"whether all constraints hold: {words}"))
+    return [first, *further, *(MetricColumn(metric.key, metric.key, metric.description) for metric in (own, *others))]
 
 
 @contextmanager

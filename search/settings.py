@@ -1,7 +1,8 @@
-"""The `objective` and the `search` of a study: what is searched for, and how."""
+"""What a study searches for (`objective`, `further_objectives`, `constraints`), and how (`search`)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, model_validator
@@ -10,6 +11,7 @@ from colorgan.config import Part
 from colorgan.epoch import METRICS
 from colorgan.mistakes import Mistake, MistakesError, did_you_mean, shown
 from search.method import Pruner, Sampler
+from search.quantities import QUANTITIES
 
 MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the question it asks
     "trials",
@@ -36,6 +38,7 @@ def _count_or(word: str, least: int, most: int) -> PlainValidator:
 
 
 MAX_TRIALS, MAX_WORKERS = 1_000_000, 1024
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=1e9)] | None  # 30 years
 
 
@@ -48,7 +51,7 @@ class Objective(Part):
     """By default the metric's better one; must be given for a metric that has none."""
     smooth_epochs: Annotated[int, Field(ge=1)] = 1
     """The objective is the mean of the metric over this many last validations, because GANs swing."""
-    failed_value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    failed_value: Number | None = None
     """What the sampler learns of a failed trial: that it was pruned at this value. Null: it hears of none."""
 
     @model_validator(mode="before")
@@ -62,15 +65,72 @@ class Objective(Part):
 
     @model_validator(mode="after")
     def _be_known(self) -> Self:
-        if self.metric not in METRICS:
-            hint = did_you_mean(self.metric, METRICS)
-            message = f"unknown metric {shown(self.metric)}{hint}; allowed are {', '.join(METRICS)}"
-            raise MistakesError([Mistake(("metric",), message)])
-        better = METRICS[self.metric].better
-        if better not in (None, self.direction):
-            message = f"{self.metric} is better the other way: use {better}, or leave direction out"
+        refuse_unknown(self.metric, METRICS)
+        _refuse_the_other_way(self.metric, self.direction)
+        return self
+
+
+class FurtherObjective(Part):
+    """What is searched for as well: the sampler looks for the trials that none beats in all objectives.
+
+    Trials are still pruned, paused and ranked by the first objective.
+    """
+
+    metric: str
+    """A key of `search.quantities.QUANTITIES`: a metric, or what a trial costs."""
+    direction: Literal["minimize", "maximize"]
+    """By default the metric's better one; must be given for a metric that has neither that nor a target."""
+    target: Number | None = None
+    """Where given, the distance from it is what is minimized, e.g. 1.0 for `valid/colorfulness_ratio`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables."""
+        return self.metric
+
+    def words(self) -> str:
+        """Returns what is minimized or maximized."""
+        return self.metric if self.target is None else f"distance of {self.metric} from {self.target:g}"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_metrics_direction(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and "direction" not in tree:
+            known = QUANTITIES.get(str(tree.get("metric")))
+            better = "minimize" if known is None or tree.get("target") is not None else known.better
+            return tree if better is None else {**tree, "direction": better}
+        return tree
+
+    @model_validator(mode="after")
+    def _be_known(self) -> Self:
+        refuse_unknown(self.metric, QUANTITIES)
+        if self.target is None:
+            _refuse_the_other_way(self.metric, self.direction)
+        elif self.direction == "maximize":
+            message = "the distance from a target is minimized; leave direction out"
             raise MistakesError([Mistake(("direction",), message)])
         return self
+
+
+class Bounds(Part):
+    """What a quantity may be, both ends included."""
+
+    min: Number | None = None
+    max: Number | None = None
+
+    @model_validator(mode="after")
+    def _bound_something(self) -> Self:
+        if self.min is None and self.max is None:
+            raise MistakesError([Mistake((), "must have min or max, or both")])
+        if self.min is not None and self.max is not None and self.min > self.max:
+            message = f"{self.min:g} is more than max {self.max:g}, so nothing is allowed; exchange them"
+            raise MistakesError([Mistake(("min",), message)])
+        return self
+
+    def words(self) -> str:
+        """Returns what is allowed, e.g. `at most 5e+06`."""
+        ends = (("at least", self.min), ("at most", self.max))
+        return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
 
 
 class Search(Part):
@@ -107,3 +167,17 @@ class Search(Part):
     """A worker that has grown beyond this is replaced after its trial; None: never for that."""
     keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", 0, MAX_TRIALS)] = 5
     """`all`, or of so many best finished trials. Unfinished trials keep theirs."""
+
+
+def refuse_unknown(name: str, known: Mapping[str, Any], *keys: str) -> None:
+    """Raises `MistakesError` where a metric is none of those known; `keys` lead to it, by default `metric`."""
+    if name not in known:
+        message = f"unknown metric {shown(name)}{did_you_mean(name, known)}; allowed are {', '.join(known)}"
+        raise MistakesError([Mistake(keys or ("metric",), message)])
+
+
+def _refuse_the_other_way(metric: str, direction: str) -> None:
+    better = QUANTITIES[metric].better
+    if better not in (None, direction):
+        message = f"{metric} is better the other way: use {better}, or leave direction out"
+        raise MistakesError([Mistake(("direction",), message)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from colorgan.record import FINISHED, TrialRecord
+from search.aims import feasible
 
 Baselines = dict[str, dict[str, float]]
 
@@ -52,24 +53,26 @@ def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
 
 
 def place(record: TrialRecord, direction: str) -> tuple[float, int] | None:
-    """Returns what orders complete trials, the best objective least, the earliest of equals; None for others."""
-    if record.state != "complete" or record.objective is None:
+    """Returns what orders complete and feasible trials, the best objective least, the earliest of equals; else None."""
+    if record.state != "complete" or record.objective is None or not record.feasible:
         return None
     return (record.objective if direction == "minimize" else -record.objective, record.number)
 
 
 def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
-    """Returns the complete trials, the best objective first, the earliest of equals.
+    """Returns the complete and feasible trials, the best objective first, the earliest of equals.
 
-    Of a configuration that was trained with several seeds their mean counts, and its trials stay together.
+    Of a configuration that was trained with several seeds the means count, and its trials stay together.
     """
+    sign = 1.0 if direction == "minimize" else -1.0
     groups: dict[str, list[tuple[int, float, TrialRecord]]] = {}
     for record in records:
-        if (found := place(record, direction)) is not None:
-            value, number = found
-            groups.setdefault(record.group or group_name(number), []).append((number, value, record))
-    means = [(fmean(value for _, value, _ in group), sorted(group)) for group in groups.values()]
-    return [record for _, group in sorted(means) for _, _, record in group]
+        if record.state == "complete" and record.objective is not None:
+            group = record.group or group_name(record.number)
+            groups.setdefault(group, []).append((record.number, sign * record.objective, record))
+    possible = (group for group in groups.values() if feasible(record.violations for _, _, record in group))
+    means = [(fmean(value for _, value, _ in group), sorted(group, key=lambda member: member[0])) for group in possible]
+    return [record for _, group in sorted(means, key=lambda m: (m[0], m[1][0][0])) for _, _, record in group]
 
 
 def group_name(number: int) -> str:

@@ -119,7 +119,7 @@ class TrialSource:
         if self._plan is not None or not further:
             return []
         groups = Counter(trial.user_attrs.get(GROUP) for trial in trials)
-        first = [t for t in trials if t.state == TrialState.COMPLETE and GROUP not in t.user_attrs]
+        first = [t for t in trials if t.state == TrialState.COMPLETE and GROUP not in t.user_attrs and _feasible(t)]
         lacking = [(trial, further - groups[group_name(trial.number)]) for trial in first]
         return [(trial, missing) for trial, missing in lacking if missing > 0]
 
@@ -139,3 +139,7 @@ class TrialSource:
         for params in first[done:]:
             self._study.enqueue_trial(params)
         return [] if done else notes
+
+
+def _feasible(trial: FrozenTrial) -> bool:
+    return all(violation <= 0 for violation in trial.constraints.values())

@@ -11,7 +11,8 @@ from search.space import Space
 from search.verdict import Verdict
 from search.words import short_path
 
-AFTER = ("running", "waiting", "paused", "pruned", "failed")  # the complete trials; their objectives do not compare
+AFTER = ("infeasible", "running", "waiting", "paused", "pruned", "failed")
+"""States behind the complete trials: their objectives do not compare, or a constraint does not hold."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Standing:
         name: `trial 7`, `gray` or `tint`.
         role: What it is besides a trial; `best` is the promoted one where one was promoted.
         marks: What to call that.
-        state: The trial's; `baseline` for those that train nothing.
+        state: The trial's, `infeasible` for complete ones that violate a constraint; `baseline` for those that train
+            nothing.
         objective: Final for complete trials and baselines, the last reported one for the others.
     """
 
@@ -35,6 +37,7 @@ class Standing:
     params: Mapping[str, Value] = field(default_factory=dict)
     training_seconds: float | None = None
     parameters: int | None = None
+    further: Mapping[str, float] = field(default_factory=dict)
 
 
 def standings(verdict: Verdict, *, most: int | None = None) -> list[Standing]:
@@ -48,10 +51,14 @@ def standings(verdict: Verdict, *, most: int | None = None) -> list[Standing]:
     doing_nothing = [
         Standing(name, "baseline", "baseline", value, metrics[name]) for name, value in verdict.baselines.items()
     ]
-    complete = [_standing(verdict, record) for record in verdict.ranked]
-    others = [
-        _standing(verdict, record) for state in AFTER for record in verdict.result.records if record.state == state
+    possible = {record.number for record in verdict.ranked}
+    complete = [_standing(verdict, record, record.state) for record in verdict.ranked]
+    rows = [
+        _standing(verdict, record, "infeasible" if record.state == "complete" else record.state)
+        for record in verdict.result.records
+        if record.number not in possible
     ]
+    others = [row for state in AFTER for row in rows if row.state == state]
     shown = [*complete, *others][:most]
     shown += [row for row in [*complete, *others][len(shown) :] if row.role in ("best", "default")]
     return sorted([*shown, *doing_nothing], key=lambda row: _place(verdict, row))
@@ -63,7 +70,7 @@ def short_names(space: Space) -> dict[str, str]:
     return {path: short_path(label, labels.values()) for path, label in labels.items()}
 
 
-def _standing(verdict: Verdict, record: TrialRecord) -> Standing:
+def _standing(verdict: Verdict, record: TrialRecord, state: str) -> Standing:
     role: Literal["best", "default", "trial"] = (
         "best" if record is verdict.best else "default" if record is verdict.default else "trial"
     )
@@ -72,13 +79,14 @@ def _standing(verdict: Verdict, record: TrialRecord) -> Standing:
     return Standing(
         f"trial {record.number}",
         role,
-        record.state,
+        state,
         record.objective,
         record.metrics,
         tuple(marks),
         record.params,
         record.training_seconds,
         record.parameters,
+        record.further,
     )
 
 

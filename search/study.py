@@ -12,6 +12,12 @@
       generator.dropout: {type: float, low: 0.0, high: 0.5, when: {generator.normalization: batch}}
     objective:                    # a metric of colorgan/epoch.py, the mean of the last smooth_epochs validations
       {metric: valid/delta_e, direction: minimize, smooth_epochs: 3}
+    further_objectives:           # what is searched for as well: metrics, or what a trial costs (search/quantities.py)
+      - {metric: parameters}
+      - {metric: valid/colorfulness_ratio, target: 1.0}
+    constraints:                  # what must hold of a trial that is to be the best
+      valid/colorfulness_ratio: {min: 0.6}
+      parameters: {max: 5.0e+6}
     search:                       # sampler and pruner: search/method.py; the rest: `Search`
       {trials: 16, sampler: {name: tpe}, pruner: {name: median, warmup_epochs: 3}, seed: 0, workers: auto}
     enqueue:                      # configurations to begin with: values by path, or a configuration's file
@@ -38,10 +44,10 @@ from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.scales import at_scale
 from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
 from search.parameter import Choice, Parameter
-from search.settings import MAY_CHANGE, Search
+from search.settings import MAY_CHANGE, Bounds, FurtherObjective, Search
 from search.settings import Objective as Objective  # search.study is where others look for it
 from search.space_mistakes import space_mistakes
-from search.study_mistakes import bracket_mistakes, epoch_mistakes, finite_space_mistakes, start_mistakes
+from search.study_mistakes import aim_mistakes, bracket_mistakes, epoch_mistakes, finite_space_mistakes, start_mistakes
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = {"runs", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -78,6 +84,9 @@ class StudySpec(Part):
     train: TrainConfig = TrainConfig()
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
     objective: Objective = Field(default_factory=lambda: Objective.model_validate({}))
+    further_objectives: Annotated[tuple[FurtherObjective, ...], Field(strict=False)] = ()
+    constraints: dict[str, Bounds] = Field(default_factory=dict)
+    """Bounds by quantity; a metric is the mean of its last `objective.smooth_epochs` values."""
     search: Search = Field(default_factory=Search)
     enqueue: Annotated[tuple[Annotated[str, Field(min_length=1)] | dict[str, Choice], ...], Field(strict=False)] = ()
     """Configurations to begin with, after the default: parameters by dotted path, those left out as in `train`; or a
@@ -92,6 +101,7 @@ class StudySpec(Part):
         mistakes = [Mistake(("space", *m.keys), m.message) for m in space_mistakes(self.space, base, unread.parameters)]
         mistakes += epoch_mistakes(self) if base else []
         mistakes += bracket_mistakes(self) if base else []
+        mistakes += aim_mistakes(self)
         mistakes += [] if mistakes else finite_space_mistakes(self) + start_mistakes(self)
         if mistakes:
             raise MistakesError(mistakes)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from colorgan.mistakes import Mistake
-from search.method import ASHA, FINITE_SAMPLERS, LEARNING
+from colorgan.mistakes import Mistake, did_you_mean, shown
+from search.method import ASHA, FINITE_SAMPLERS, HEEDLESS, LEARNING, SINGLE, Pruner
 from search.oracle import Hyperband
+from search.quantities import QUANTITIES
 from search.space import MAX_COMBINATIONS, Space
 from search.space_mistakes import finite_mistakes, value_mistakes
 
@@ -28,6 +29,41 @@ def epoch_mistakes(study: StudySpec) -> list[Mistake]:
         message = f"could stop a trial after epoch {first} at the earliest, but a trial has {epochs}: it would never"
         mistakes.append(Mistake(("search", "pruner"), f"{message} prune. Lower its warm-up, or use the pruner none"))
     return mistakes
+
+
+def aim_mistakes(study: StudySpec) -> list[Mistake]:
+    """Returns what is wrong with further objectives and constraints, and methods that do not go with them."""
+    mistakes, names = [], [study.objective.metric]
+    for index, one in enumerate(study.further_objectives):
+        if one.metric in names:
+            message = f"{one.metric} is an objective already; remove it, or name another"
+            mistakes.append(Mistake(("further_objectives", index, "metric"), message))
+        names.append(one.metric)
+    for key in study.constraints:
+        if key not in QUANTITIES:
+            hint = did_you_mean(key, QUANTITIES)
+            message = f"unknown metric {shown(key)}{hint}; allowed are {', '.join(QUANTITIES)}"
+            mistakes.append(Mistake(("constraints", key), message))
+    sampler, pruner = study.search.sampler.name, study.search.pruner
+    if study.constraints and sampler in HEEDLESS:
+        message = f"{sampler} heeds no constraints, and would search where they do not hold; use tpe, gp or nsgaii"
+        mistakes.append(Mistake(("search", "sampler"), message))
+    if study.further_objectives and sampler in SINGLE:
+        message = f"{sampler} takes one objective, this study has {len(names)}; use tpe, gp, nsgaii or random"
+        mistakes.append(Mistake(("search", "sampler"), message))
+    if study.further_objectives and "hyperband" in _names(pruner):
+        message = "hyperband takes one objective; use asha, median, percentile or successive_halving"
+        mistakes.append(Mistake(("search", "pruner"), message))
+    if study.further_objectives and study.objective.failed_value is not None:
+        message = "is one objective's, this study has further ones; remove it"
+        mistakes.append(Mistake(("objective", "failed_value"), message))
+    return mistakes
+
+
+def _names(pruner: Pruner) -> list[str]:
+    """Returns the names of a pruner and of those that it delays."""
+    wrapped = pruner.arguments.get("wrapped")
+    return [pruner.name, *(_names(Pruner(**wrapped)) if wrapped else [])]
 
 
 def start_mistakes(study: StudySpec) -> list[Mistake]:

@@ -13,7 +13,11 @@ from colorgan.record import TrialRecord, write_whole
 
 
 def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Returns one row a trial, by number: state, reason, objective, last metrics, `params/...`, seconds and so on."""
+    """Returns one row a trial, by number: state, reason, objective, last metrics, `params/...`, seconds and so on.
+
+    Seeds of a configuration have a `group`; a study's further objectives are `objective/...`; where it has constraints,
+    `feasible` says whether all hold.
+    """
     rows = [
         {
             "number": record.number,
@@ -21,6 +25,8 @@ def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
             "reason": record.reason,
             **({"group": record.group} if record.group else {}),
             "objective": record.objective,
+            **{f"objective/{name}": value for name, value in record.further.items()},
+            **({"feasible": record.feasible} if record.violations else {}),
             **{f"params/{path}": value for path, value in record.params.items()},
             **record.metrics,
             "epochs": len(record.epochs),
@@ -35,8 +41,10 @@ def trials_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
         }
         for record in records
     ]
-    grouped = ["group"] if any(record.group for record in records) else []
-    return _grouped(pd.DataFrame(rows), ["number", "state", "reason", *grouped, "objective"])
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    aims = [key for key in keys if key.startswith("objective/") or key == "feasible"]
+    grouped = [key for key in keys if key == "group"]
+    return _grouped(pd.DataFrame(rows), ["number", "state", "reason", *grouped, "objective", *aims])
 
 
 def epochs_table(records: Sequence[TrialRecord]) -> pd.DataFrame:

@@ -1,12 +1,13 @@
-"""What a better objective costs: the Pareto front of complete trials, and the picks from it.
+"""What a better objective costs: the Pareto front of complete and feasible trials, and the picks from it.
 
-Traded against the objective can be whatever every trial records: its generator's weights, its training time, another
-metric. Nothing of it needs to be known when the study runs.
+Traded against the objective can be the study's further objectives, or whatever every trial records: its generator's
+weights, its time, another metric. Nothing of the latter needs to be known when the study runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,16 @@ import numpy as np
 
 from colorgan.epoch import VALID_METRICS
 from colorgan.errors import BadInputError
+from search.quantities import COSTS, quantity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorgan.record import TrialRecord
-    from search.settings import Objective
+    from search.aims import Aims
+    from search.settings import FurtherObjective, Objective
 
-SIZE, TIME, COLOURFULNESS = "parameters", "training_seconds", "valid/colorfulness_ratio"
+COLOURFULNESS = "valid/colorfulness_ratio"
 Price = Callable[["TrialRecord"], float | None]
 
 
@@ -34,7 +37,7 @@ class Measure:
     """Something that trials are better or worse by.
 
     Attributes:
-        name: The objective's metric, `parameters` (generator weights), `training_seconds` or another metric.
+        name: The objective's metric, or another quantity (`quantities.py`).
         price: Its value of a trial; the smaller the better, None where the trial does not know it.
     """
 
@@ -99,13 +102,40 @@ def trade_off(records: Iterable[TrialRecord], objective: Objective, against: Seq
         raise TradeOffError(
             f"{unknown[0]}: nothing to trade {objective.metric} against; allowed are {', '.join(allowed)}"
         )
+    return _front(records, objective, [Measure(name, allowed[name]) for name in dict.fromkeys(against)])
+
+
+def study_trade_off(records: Iterable[TrialRecord], aims: Aims) -> TradeOff:
+    """Returns the front that a study of several objectives looks for.
+
+    Raises:
+        TradeOffError: No complete trial knows all of its objectives.
+    """
+    return _front(records, aims.objective, [Measure(one.name, _further(one)) for one in aims.further])
+
+
+def study_front(records: Iterable[TrialRecord], aims: Aims) -> tuple[TrialRecord, ...]:
+    """Returns the trials of that front, the best first objective first; none before one is complete."""
+    with suppress(TradeOffError):
+        return study_trade_off(records, aims).front
+    return ()
+
+
+def pair_front(records: Iterable[TrialRecord], aims: Aims, one: FurtherObjective) -> tuple[TrialRecord, ...]:
+    """Returns the trials that no other beats in both the first objective and this further one."""
+    with suppress(TradeOffError):
+        return _front(records, aims.objective, [Measure(one.name, _further(one))]).front
+    return ()
+
+
+def _front(records: Iterable[TrialRecord], objective: Objective, chosen: Sequence[Measure]) -> TradeOff:
     sign = 1.0 if objective.direction == "minimize" else -1.0
-    chosen = tuple(Measure(name, allowed[name]) for name in dict.fromkeys(against))
     measures = (Measure(objective.metric, lambda record: sign * (record.objective or 0.0)), *chosen)
     known = [
         record
         for record in records
         if record.state == "complete"
+        and record.feasible
         and record.objective is not None
         and all(measure.price(record) is not None for measure in measures)
     ]
@@ -123,23 +153,30 @@ def trade_off(records: Iterable[TrialRecord], objective: Objective, against: Seq
 
 def _allowed(objective: Objective) -> dict[str, Price]:
     """Returns what can be traded against an objective; a colourfulness ratio counts by its distance from 1."""
-    found: dict[str, Price] = {
-        SIZE: lambda record: record.parameters,
-        TIME: lambda record: record.training_seconds,
-        COLOURFULNESS: lambda record: _distance(record.metrics.get(COLOURFULNESS)),
-    }
-    for metric in VALID_METRICS:
+    found: dict[str, Price] = {COLOURFULNESS: lambda record: _distance(record, COLOURFULNESS, 1.0)}
+    for metric in (*COSTS, *VALID_METRICS):
         if metric.better is not None:
             found[metric.key] = _metric(metric.key, 1.0 if metric.better == "minimize" else -1.0)
     return {name: price for name, price in found.items() if name != objective.metric}
 
 
+def _further(one: FurtherObjective) -> Price:
+    """Returns a further objective as its trials were told it."""
+    sign = 1.0 if one.direction == "minimize" else -1.0
+    return lambda record: sign * record.further[one.name] if one.name in record.further else None
+
+
 def _metric(key: str, sign: float) -> Price:
-    return lambda record: sign * record.metrics[key] if key in record.metrics else None
+    def price(record: TrialRecord) -> float | None:
+        value = quantity(record, key)
+        return None if value is None else sign * value
+
+    return price
 
 
-def _distance(ratio: float | None) -> float | None:
-    return None if ratio is None else abs(ratio - 1.0)
+def _distance(record: TrialRecord, key: str, target: float) -> float | None:
+    value = quantity(record, key)
+    return None if value is None else abs(value - target)
 
 
 def _values(records: Sequence[TrialRecord], measures: Sequence[Measure]) -> NDArray[np.float64]:

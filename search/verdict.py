@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from colorgan.record import TrialRecord
 from colorgan.regular_file import read_regular
+from search.aims import Aims
 from search.confirmation import DEFAULT
 from search.importance import Importance, importances
 from search.parameter import CategoricalParameter, is_number
@@ -82,7 +83,7 @@ class Verdict:
 
     Attributes:
         result: The study; `records` of trials that do not fit its space are left out.
-        ranked: The complete trials, the best first.
+        ranked: The complete and feasible trials, the best first.
         default: Trial 0 where it is the default configuration.
         best: The promoted trial where a confirmation promoted one, else the complete trial with the best objective.
         noise: Standard deviation of the objective from one moment of its training to the next; seeds vary more.
@@ -102,6 +103,11 @@ class Verdict:
     def objective(self) -> Objective:
         """What was searched for."""
         return self.result.spec.objective
+
+    @property
+    def aims(self) -> Aims:
+        """What was searched for in all, and what must hold."""
+        return Aims(self.result.spec)
 
     @property
     def space(self) -> Space:

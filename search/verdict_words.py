@@ -5,8 +5,9 @@ from __future__ import annotations
 from colorgan.record import TrialRecord
 from search.confirmation import DEFAULT
 from search.importance import MIN_TRIALS
+from search.quantities import SIZE
 from search.snapshot import count_states
-from search.tradeoff import SIZE, TradeOffError, trade_off
+from search.tradeoff import TradeOffError, study_front, trade_off
 from search.verdict import CLEAR_LEAD, Candidate, Certainty, Verdict
 from search.words import counted, duration, number
 
@@ -50,7 +51,9 @@ def leads(verdict: Verdict) -> list[str]:
     sentences = []
     default = verdict.default
     if not verdict.winner and default is not verdict.best and default and default.state == "complete":
-        sentences.append(f"{_by(reached, default.objective or 0.0, verdict)} than the default configuration (trial 0).")
+        but = "" if default.feasible else ", which violates a constraint"
+        lead = _by(reached, default.objective or 0.0, verdict)
+        sentences.append(f"{lead} than the default configuration (trial 0){but}.")
     for name, value in (verdict.confirmed_baselines if verdict.winner else verdict.baselines).items():
         sentences.append(f"{_by(reached, value, verdict)} than the {name} baseline.")
         if verdict.better(reached, than=value) <= 0:
@@ -122,11 +125,36 @@ def cost(verdict: Verdict) -> list[str]:
         )
     if verdict.best:
         sentences.append(f"The {verdict.title} trial: {_price(verdict.best)}.")
-    return sentences + _trade(verdict)
+    return sentences + _aims(verdict) + _trade(verdict)
+
+
+def _aims(verdict: Verdict) -> list[str]:
+    """Returns what constraints have ruled out, and what a study of several objectives has found."""
+    sentences = []
+    if verdict.aims.constraints:
+        words = "; ".join(f"{key} {bounds.words()}" for key, bounds in verdict.aims.constraints.items())
+        out = sum(not record.feasible for record in verdict.result.records)
+        sentences.append(f"{counted(out, 'trial')} violated a constraint ({words}) and cannot be the best.")
+    if verdict.aims.several and (front := study_front(verdict.ranked, verdict.aims)):
+        goals = [verdict.objective.metric, *(one.words() for one in verdict.aims.further)]
+        listed = [f"trial {one.number} ({', '.join(map(number, _values(one)))})" for one in front[:MOST_STEPS]]
+        more = f" and {len(front) - MOST_STEPS} more" if len(front) > MOST_STEPS else ""
+        promote = f"make promote STUDY={verdict.result.folder} PICK=knee"
+        sentences.append(
+            f"No trial beats these in all objectives ({', '.join(goals)}): {', '.join(listed)}{more}. To confirm their "
+            f"knee: {promote}"
+        )
+    return sentences
+
+
+def _values(record: TrialRecord) -> list[float | None]:
+    return [record.objective, *record.further.values()]
 
 
 def _trade(verdict: Verdict) -> list[str]:
     """Returns what smaller networks reach, where a smaller one is not better anyway."""
+    if verdict.aims.several:
+        return []  # the front of its own objectives is what counts
     try:
         found = trade_off(verdict.ranked, verdict.objective, (SIZE,))
     except TradeOffError:

@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from colorgan.plain_console import PlainConsole
+from search.aims import Aims
 from search.snapshot import Snapshot, best_record, count_states
 from search.study import StudySpec
+from search.tradeoff import study_front
 from search.words import duration, number
 
 PLAIN_SECONDS = 15.0  # between two lines of progress without a terminal
@@ -166,6 +168,10 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
     shown += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
     if best := best_record(snapshot.records, spec.objective.direction):
         shown.append(f"best {number(best.objective)} (trial {best.number})")
+    if spec.further_objectives and (front := study_front(snapshot.records, Aims(spec))):
+        shown.append(f"{len(front)} on the front")
+    if infeasible := sum(record.state == "complete" and not record.feasible for record in snapshot.records):
+        shown.append(f"{infeasible} infeasible")
     for name, metrics in snapshot.baselines.items():
         shown.append(f"{name} {number(metrics.get(spec.objective.metric))}")
     shown.append(f"training {snapshot.busy_share:.0%} of worker time")

@@ -284,7 +284,7 @@ def test_what_is_written_is_as_open_as_its_user_wishes(tmp_path: Path) -> None:
     config = TrainConfig().with_values({"data.size": 32, "discriminator.depth": 2})
     folder = StudyFolder(tmp_path / "results" / "sky")
     with umask(0o077):
-        study = open_study(folder, name="sky", direction="minimize")
+        study = open_study(folder, name="sky", directions=["minimize"])
         study.tell(study.ask({RATE: optuna.distributions.FloatDistribution(0, 1)}), 1.0)
         files = folder.trial(0)
         files.path.mkdir(parents=True)

@@ -104,7 +104,7 @@ def write_seconds(case: Case) -> float:
         study = open_study(
             StudyFolder(Path(scratch)),
             name=name,
-            direction="minimize",
+            directions=["minimize"],
             url=case.storage,
             patience=Patience(seconds=PATIENCE_SECONDS),
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colorgan.record import TrialRecord
-from search.confirmation import DEFAULT, compare, hopeless, scores, winner
+from search.confirmation import DEFAULT, compare, hopeless, infeasible, scores, winner
 
 SEED_STDDEV, NOISE_STDDEV = 0.3, 0.3  # what a seed does to all configurations, and to each by itself
 REPETITIONS = 300
@@ -96,3 +96,13 @@ def test_scores_are_the_objectives_of_complete_trials() -> None:
         TrialRecord(number=2, state="running", objective=1.0, seed=5, group="b"),
     ]
     assert scores(records) == {"a": {5: 3.0}}
+
+
+def test_a_configuration_that_violates_a_constraint_on_average_is_not_promotable() -> None:
+    violations = [("pale", 0.3), ("pale", -0.1), ("colourful", 0.1), ("colourful", -0.2), ("stopped", 0.5)]
+    records = [
+        TrialRecord(number=number, state="complete", objective=18.0, seed=number, group=group, violations={"ratio": by})
+        for number, (group, by) in enumerate(violations)
+    ]
+    assert infeasible(records) == {"pale", "stopped"}
+    assert infeasible([record.model_copy(update={"violations": {}}) for record in records]) == set()

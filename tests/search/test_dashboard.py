@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> StudyFolder:
     """A study with a complete, a failed and a running trial; the first and the last have sheets."""
     folder = StudyFolder(tmp_path / "results #1 100%" / "sky")
     folder.path.mkdir(parents=True)
-    study = open_study(folder, name="sky", direction="minimize")
+    study = open_study(folder, name="sky", directions=["minimize"])
     for number in range(3):
         trial = study.ask({"rate": optuna.distributions.FloatDistribution(0, 1)})
         if number == 0:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 def opened(folder: StudyFolder, said: list[str] | None = None) -> optuna.Study:
     patience = Patience((said if said is not None else []).append, seconds=0.5)
-    return open_study(folder, name="s", direction="minimize", patience=patience)
+    return open_study(folder, name="s", directions=["minimize"], patience=patience)
 
 
 def fill(study: optuna.Study, trials: int) -> None:
@@ -36,23 +36,23 @@ def fill(study: optuna.Study, trials: int) -> None:
 
 def test_a_study_is_made_once_and_opened_by_plain_optuna(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "odd # 100% name")
-    open_study(folder, name="s", direction="maximize").add_trial(optuna.trial.create_trial(value=1.0))
-    assert len(open_study(folder, name="s", direction="maximize").trials) == 1
+    open_study(folder, name="s", directions=["maximize"]).add_trial(optuna.trial.create_trial(value=1.0))
+    assert len(open_study(folder, name="s", directions=["maximize"]).trials) == 1
     assert folder.database.exists()
 
 
 @pytest.mark.parametrize("name", ["what?", "a{b}", "50%20", "a b"])
 def test_a_folder_of_any_name_holds_its_own_database(tmp_path: Path, name: str) -> None:
     folder = StudyFolder(tmp_path / name / "study")
-    open_study(folder, name="study", direction="minimize").enqueue_trial({"x": 1})
+    open_study(folder, name="study", directions=["minimize"]).enqueue_trial({"x": 1})
     assert folder.database.is_file()
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert len(open_study(folder, name="study", direction="minimize").trials) == 1
+    assert len(open_study(folder, name="study", directions=["minimize"]).trials) == 1
 
 
 def test_any_storage_url_is_taken(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
-    open_study(StudyFolder(tmp_path / "study"), name="s", direction="minimize", url=url)
+    open_study(StudyFolder(tmp_path / "study"), name="s", directions=["minimize"], url=url)
     assert optuna.get_all_study_names(url) == ["s"]
     assert not StudyFolder(tmp_path / "study").database.exists()
 
@@ -137,7 +137,7 @@ from pathlib import Path
 from search.database import open_study
 from search.storage import StorageError, StudyFolder
 
-study = open_study(StudyFolder(Path(sys.argv[1])), name="s", direction="minimize")
+study = open_study(StudyFolder(Path(sys.argv[1])), name="s", directions=["minimize"])
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
     for number in range(200):

@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> StudyFolder:
     folder = StudyFolder(tmp_path / "results" / "sky")
     folder.path.mkdir(parents=True)
     folder.study.write_text("name: sky")
-    open_study(folder, name="sky", direction="minimize")
+    open_study(folder, name="sky", directions=["minimize"])
     return folder
 
 
@@ -262,7 +262,7 @@ def test_the_storage_is_written_to_and_nothing_is_left_in_it(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
     url = f"sqlite:///{tmp_path / 'mine.db'}"
     assert inputs.storage(Case(tmp_path / "results", storage=url)).level == "ok"
-    study = open_study(StudyFolder(tmp_path / "x"), name="mine", direction="minimize", url=url)
+    study = open_study(StudyFolder(tmp_path / "x"), name="mine", directions=["minimize"], url=url)
     assert study._study_id == 1
     assert len(study._storage.get_all_studies()) == 1
 

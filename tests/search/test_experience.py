@@ -10,7 +10,7 @@ import pytest
 
 from colorgan.record import EpochRecord, TrialRecord, write_record
 from colorgan.strict_yaml import write_yaml
-from search.experience import Lesson, check_sources, known_good, learn, learned_once
+from search.experience import Lesson, as_trials, check_sources, known_good, learn, learned_once
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
@@ -168,3 +168,19 @@ def test_mistakes_are_named(keys: dict[str, Any], words: str, tmp_path: Path) ->
         read_study(file)
     assert words in str(caught.value)
     assert str(caught.value).startswith(str(file))
+
+
+def test_a_study_of_several_objectives_learns_all_of_them_and_what_violated_its_constraints(earlier: Make) -> None:
+    small, large = (
+        record(number, {RATE: 1e-3 * (number + 1), SECOND: 0.1}, state).model_copy(update={"parameters": parameters})
+        for number, (parameters, state) in enumerate([(100, "complete"), (300, "pruned")])
+    )
+    unknown = record(2, {RATE: 5e-3, SECOND: 0.1})  # nobody noted its size
+    place = earlier(spec(), [small, large, unknown])
+    more = {"further_objectives": [{"metric": "parameters"}], "constraints": {"parameters": {"max": 200}}}
+    study = spec(learn_from=[str(place)], **more)
+    lessons, notes = learned(study)
+    assert notes == [f"learns from 2 of 3 trials of {place}"]
+    first, second = as_trials(lessons, Space(study.space, study.train))
+    assert (first.values, second.values) == ([18.0, 100.0], [18.0, 300.0])
+    assert (first.constraints, second.constraints) == ({"parameters": -0.5}, {"parameters": 0.5})

@@ -17,6 +17,7 @@ from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
 from colorgan.event_file import whole
 from colorgan.record import EpochRecord, TrialRecord, read_record, record_copy, write_record
+from search.aims import Aims
 from search.live_trial import epoch_scalars, open_session
 from search.mend import mend_events, mend_records
 from search.space import Space
@@ -121,7 +122,7 @@ def test_a_record_without_a_copy_is_set_aside_and_said(folder: StudyFolder) -> N
 def test_whole_event_files_are_left_as_they_are(folder: StudyFolder) -> None:
     before = {path: path.read_bytes() for path in folder.tensorboard.rglob("*") if path.is_file()}
     said: list[str] = []
-    mend_events(folder, SPACE, said.append)
+    mend_events(folder, SPACE, Aims(SPEC), said.append)
     assert (said, len(before)) == ([], 3)
     assert {path: path.read_bytes() for path in folder.tensorboard.rglob("*") if path.is_file()} == before
 
@@ -134,7 +135,7 @@ def test_a_damaged_session_is_made_anew_whole(folder: StudyFolder, number: int, 
     flip(file, place)
     spoilt = file.read_bytes()
     said: list[str] = []
-    mend_events(folder, SPACE, said.append)
+    mend_events(folder, SPACE, Aims(SPEC), said.append)
     assert len(said) == 1
     assert said[0].startswith(f"{file}: damaged; ")
     scalars, told = shown(folder, number)
@@ -154,7 +155,7 @@ def test_a_torn_session_is_made_anew_from_all_of_its_files(folder: StudyFolder) 
     later.scalars(15, epoch_scalars(record.epochs[2]))
     first, second = sorted(folder.session(0).iterdir())
     os.truncate(first, first.stat().st_size - 5)
-    mend_events(folder, SPACE, print)
+    mend_events(folder, SPACE, Aims(SPEC), print)
     (anew,) = folder.session(0).iterdir()
     assert whole(anew)
     assert shown(folder, 0)[0] == before
@@ -168,5 +169,5 @@ def test_a_session_without_a_readable_sheet_is_made_anew_too(folder: StudyFolder
     before = shown(folder, 0)[0]
     folder.trial(0).examples.write_bytes(b"\x89PNG\r\n\x1a\n torn")
     flip(*folder.session(0).iterdir(), 0.5)
-    mend_events(folder, SPACE, print)
+    mend_events(folder, SPACE, Aims(SPEC), print)
     assert shown(folder, 0)[0] == before

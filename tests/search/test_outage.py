@@ -47,7 +47,7 @@ def _short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_short_calls")
 def test_a_file_that_another_process_locks_is_waited_for_and_people_are_told(tmp_path: Path) -> None:
     folder, said = StudyFolder(tmp_path), list[str]()
-    study = open_study(folder, name="s", direction="minimize", patience=Patience(said.append))
+    study = open_study(folder, name="s", directions=["minimize"], patience=Patience(said.append))
     with locked(folder.database, seconds=2.0):
         trial = study.ask()
         trial.report(1.0, 1)
@@ -61,20 +61,20 @@ def test_a_file_that_another_process_locks_is_waited_for_and_people_are_told(tmp
 @pytest.mark.usefixtures("_short_calls")
 def test_a_file_that_stays_locked_is_given_up_with_what_to_do(tmp_path: Path) -> None:
     folder, patience = StudyFolder(tmp_path), Patience(seconds=0.3)
-    study = open_study(folder, name="s", direction="minimize", patience=patience)
+    study = open_study(folder, name="s", directions=["minimize"], patience=patience)
     with locked(folder.database, seconds=60):
         with pytest.raises(StorageError, match=r"is locked by another process.*the same command goes on") as caught:
             study.ask()
         assert not isinstance(caught.value, StorageLostError)
         assert caught.value.__cause__ is None
         with pytest.raises(StorageError, match="is locked by another process"):
-            open_study(folder, name="s", direction="minimize", patience=patience)
+            open_study(folder, name="s", directions=["minimize"], patience=patience)
     assert study.trials == []
 
 
 def test_readers_do_not_disturb(tmp_path: Path) -> None:
     folder, said = StudyFolder(tmp_path), list[str]()
-    study = open_study(folder, name="s", direction="minimize", patience=Patience(said.append))
+    study = open_study(folder, name="s", directions=["minimize"], patience=Patience(said.append))
     over, read = threading.Event(), list[int]()
 
     def look() -> None:

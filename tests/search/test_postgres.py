@@ -181,7 +181,7 @@ class Cutter:
 def test_a_call_whose_answer_was_lost_counts_once(server: Server, tmp_path: Path) -> None:
     cutter = Cutter(server)
     study = open_study(
-        StudyFolder(tmp_path), name="cut", direction="minimize", url=server.url(port=cutter.port),
+        StudyFolder(tmp_path), name="cut", directions=["minimize"], url=server.url(port=cutter.port),
         sampler=optuna.samplers.RandomSampler(seed=0),
     )  # fmt: skip
 
@@ -223,17 +223,17 @@ def test_a_server_that_cannot_be_used_is_said_at_once_and_without_secrets(
     server: Server, tmp_path: Path, wrong: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(StorageError, match=said) as caught:
-        open_study(StudyFolder(tmp_path), name="s", direction="minimize", url=server.url(**wrong))
+        open_study(StudyFolder(tmp_path), name="s", directions=["minimize"], url=server.url(**wrong))
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert f"postgresql://127.0.0.1:{wrong.get('port', server.port)}/" in shown
     assert not any(secret in shown for secret in (USER, SECRET, quote(SECRET, safe=""), "guess3d", "stranger"))
 
 
 def test_a_study_of_that_name_that_ran_elsewhere_is_refused(server: Server, tmp_path: Path) -> None:
-    first = open_study(StudyFolder(tmp_path / "first"), name="same", direction="minimize", url=server.url())
+    first = open_study(StudyFolder(tmp_path / "first"), name="same", directions=["minimize"], url=server.url())
     first.enqueue_trial({"x": 1.0})
     with pytest.raises(StorageError, match=r"holds a study 'same' that is not the one in .*second"):
-        open_study(StudyFolder(tmp_path / "second"), name="same", direction="minimize", url=server.url())
+        open_study(StudyFolder(tmp_path / "second"), name="same", directions=["minimize"], url=server.url())
 
 
 def test_a_server_killed_in_mid_study_is_waited_for_and_nothing_is_lost(server: Server, tmp_path: Path) -> None:

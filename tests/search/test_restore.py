@@ -12,13 +12,14 @@ import pytest
 from optuna.trial import TrialState
 
 from colorgan.record import EpochRecord, TrialRecord, read_record, write_record
+from search.aims import Aims
 from search.database import open_study
 from search.methods import make_sampler
 from search.outage import Patience
 from search.restore import restore
 from search.space import Space
 from search.storage import StudyFolder
-from search.study import StudySpec
+from search.study import Objective, StudySpec
 
 RATE, LOSS, SMOOTHING = "optimizer.generator_learning_rate", "losses.adversarial", "losses.label_smoothing"
 SPEC = StudySpec.model_validate(
@@ -38,7 +39,7 @@ SPACE = Space(SPEC.space, SPEC.train)
 
 def opened(folder: StudyFolder, said: list[str] | None = None) -> optuna.Study:
     patience = Patience((said if said is not None else []).append)
-    return open_study(folder, name="s", direction="minimize", sampler=make_sampler(SPEC, SPACE), patience=patience)
+    return open_study(folder, name="s", directions=["minimize"], sampler=make_sampler(SPEC, SPACE), patience=patience)
 
 
 def play(study: optuna.Study, folder: StudyFolder, states: list[str]) -> None:
@@ -104,11 +105,14 @@ def test_a_study_without_its_storage_goes_on_as_if_it_were_there(tmp_path: Path,
     else:
         folder.database.write_bytes(b"")
     study = opened(folder)
-    assert restore(study, SPACE, folder) == "the storage knew no trial of this study: 9 are taken from their records"
+    assert (
+        restore(study, SPACE, folder, Aims(SPEC))
+        == "the storage knew no trial of this study: 9 are taken from their records"
+    )
     assert [said_of(trial) for trial in study.trials] == before
     assert study.user_attrs == {"baselines": {"gray": {"valid/delta_e": 20.0}}}
     assert SPACE.suggest(study.ask()) == following  # the sampler knows no difference
-    assert restore(study, SPACE, folder) == ""
+    assert restore(study, SPACE, folder, Aims(SPEC)) == ""
 
 
 def test_a_trial_without_a_record_in_between_is_asked_for_again(tmp_path: Path) -> None:
@@ -119,7 +123,7 @@ def test_a_trial_without_a_record_in_between_is_asked_for_again(tmp_path: Path) 
     folder.trial(1).record.unlink()
     folder.database.unlink()
     study = opened(folder)
-    restore(study, SPACE, folder)
+    restore(study, SPACE, folder, Aims(SPEC))
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.COMPLETE]
     assert SPACE.suggest(optuna.Trial(study, study.trials[1]._trial_id)) == params
 
@@ -145,7 +149,7 @@ def test_a_storage_that_contradicts_the_records_is_kept_aside(tmp_path: Path, ch
         connection.commit()
     study = opened(folder, said)
     assert "study.db: the study's storage is damaged (" in said[0]
-    restore(study, SPACE, folder)
+    restore(study, SPACE, folder, Aims(SPEC))
     assert [said_of(trial) for trial in study.trials] == before
     assert (tmp_path / "damaged-study.db").exists()
 
@@ -175,6 +179,7 @@ def test_a_failed_trial_that_counts_for_the_sampler_is_no_contradiction_and_coun
     assert said == []
     folder.database.unlink()
     again = opened(folder)
-    restore(again, SPACE, folder, failed_value=99.0)
+    counting = SPEC.model_copy(update={"objective": Objective(direction="minimize", failed_value=99.0)})
+    restore(again, SPACE, folder, Aims(counting))
     assert said_of(again.trials[1])[:4] == said_of(study.trials[1])[:4]
     assert (again.trials[1].state, again.trials[1].intermediate_values) == (TrialState.PRUNED, {1: 99.0})

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from colorgan.record import EpochRecord, TrialRecord
+from search.quantities import SIZE, TIME
 from search.settings import Objective
-from search.tradeoff import COLOURFULNESS, SIZE, TIME, TradeOffError, trade_off
+from search.tradeoff import COLOURFULNESS, TradeOffError, trade_off
 
 OBJECTIVE = Objective(metric="valid/delta_e", direction="minimize")
 
@@ -82,7 +83,9 @@ def test_weights_move_the_pick_and_are_checked() -> None:
 
 
 def test_what_cannot_be_traded_is_refused_with_what_can() -> None:
-    with pytest.raises(TradeOffError, match=r"nosuch: nothing to trade .* allowed are parameters, training_seconds"):
+    with pytest.raises(
+        TradeOffError, match=r"nosuch: nothing to trade .* allowed are valid/colorfulness_ratio, parameters"
+    ):
         trade_off([trial(0, 1.0)], OBJECTIVE, ("nosuch",))
     with pytest.raises(TradeOffError, match="no complete trial knows its valid/delta_e, valid/ssim"):
         trade_off([trial(0, 1.0)], OBJECTIVE, ("valid/ssim",))
