@@ -6,7 +6,8 @@
 
 What is trained is a trial, by the same code as in a study's worker: the same numbers for the same configuration and
 seed, and networks that stay built from one trial to the next. KerasTuner samples, stops and keeps; the study's own
-`objective`, `search` and folder are not used, but for the objective's metric, direction and smoothing.
+`objective`, `search` and folder are not used, but for the objective's metric, direction and smoothing; nor are further
+objectives and constraints, which KerasTuner does not know.
 
 Importing this room imports Keras and TensorFlow, as a worker does, so nothing else in `search` may import it.
 """

@@ -21,6 +21,7 @@ from colorgan.disk import append, remove_drafts
 from colorgan.epoch import EpochResult
 from colorgan.plain_text import plain
 from colorgan.record import (
+    FINISHED,
     EpochRecord,
     Outcome,
     TrialRecord,
@@ -143,7 +144,7 @@ class LiveTrial:
             state, reason = "failed", f"{unknown} was not finite at the end"
         self._update(state=state, reason=reason, seconds=self.record.seconds + self.attempt_seconds)
         self.log(f"{state}{': ' if reason else ''}{reason}\n{traceback}".rstrip())
-        self.session.end(state, reason=reason, step=self._last_step(), objective=self.record.objective)
+        end_session(self.session, self.record)
         self._note({"metrics": self.record.metrics, **({"reason": reason} if reason else {})})
         for key in self.record.violations.keys() - self.trial.constraints.keys():
             self.trial.set_constraint(key, self.record.violations[key])
@@ -185,9 +186,6 @@ class LiveTrial:
             report(self.trial, value, epoch)
             self._reported.add(epoch)
 
-    def _last_step(self) -> int:
-        return self.record.epochs[-1].step if self.record.epochs else 0
-
     def _note(self, attributes: Mapping[str, str | dict[str, float]]) -> None:
         for key, value in attributes.items():
             self.trial.set_user_attr(key, value)
@@ -210,6 +208,15 @@ def open_session(folder: StudyFolder, record: TrialRecord, shown: Mapping[str, b
     """
     run = folder.session(record.number)
     return Session(run, hparams=shown, group=record.group or run.name, start_seconds=record.started)
+
+
+def end_session(session: Session, record: TrialRecord) -> None:
+    """Says in TensorBoard how a finished trial ended."""
+    step = record.epochs[-1].step if record.epochs else 0
+    if not record.epochs:  # else they stand beside the last epoch's
+        session.scalars(step, aim_scalars(record))
+    if record.state in FINISHED:
+        session.end(record.state, reason=record.reason, step=step, objective=record.objective)
 
 
 def epoch_scalars(epoch: EpochRecord) -> dict[str, float]:

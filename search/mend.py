@@ -16,9 +16,9 @@ from PIL import Image
 
 from colorgan.disk import set_aside
 from colorgan.event_file import set_aside_damaged
-from colorgan.record import FINISHED, RecordError, TrialRecord, read_record, record_copy, write_record
+from colorgan.record import RecordError, TrialRecord, read_record, record_copy, write_record
 from search.aims import Aims
-from search.live_trial import aim_scalars, epoch_scalars, open_session
+from search.live_trial import aim_scalars, end_session, epoch_scalars, open_session
 from search.space import Space
 from search.storage import StudyFolder, TrialFolder
 
@@ -80,8 +80,7 @@ def _write_session(folder: StudyFolder, record: TrialRecord, space: Space, aims:
     step = record.epochs[-1].step if record.epochs else 0
     if (sheet := _sheet(folder.trial(record.number).examples)) is not None:
         session.images(step, "examples", sheet[np.newaxis])
-    if record.state in FINISHED:
-        session.end(record.state, reason=record.reason, step=step, objective=record.objective)
+    end_session(session, record)
 
 
 def _sheet(path: Path) -> NDArray[np.uint8] | None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+LARGE, EXACT = 1_000.0, 1e15  # beyond the latter a float is no exact whole number
+
+
 def number(value: object) -> str:
-    """Returns a value as text: four significant digits of a fraction, `-` for None, anything else as it is."""
+    """Returns a value as text: four significant digits of a fraction, `-` for None, anything else as it is.
+
+    A large whole number keeps all its digits, in groups of three where it is a float: weights, mostly.
+    """
     match value:
         case None:
             return "-"
+        case float() if value.is_integer() and LARGE <= abs(value) <= EXACT:
+            return f"{value:,.0f}"
         case float():
             return f"{value:.4g}"
     return str(value)
