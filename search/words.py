@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-
 LARGE, EXACT = 1_000.0, 1e15  # beyond the latter a float is no exact whole number
 
 

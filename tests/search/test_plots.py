@@ -31,7 +31,7 @@ SPACE: dict[str, Any] = {
     DROPOUT: {"type": "float", "low": 0.0, "high": 0.5, "when": {NORM: "batch"}},
     "generator.filters": {"type": "int", "low": 8, "high": 32, "step": 8},
 }
-ALL = [kind.name for kind in KINDS]
+ALL = [kind.name for kind in KINDS if kind.name != "front"]  # which takes several objectives
 Make = Callable[..., Verdict]
 
 
@@ -197,6 +197,13 @@ def test_a_value_lies_between_the_ends_of_its_scale(make: Make) -> None:
     assert found[RATE].share(1e-3) == pytest.approx(0.5)
     assert [found[NORM].share(choice) for choice in ("batch", "none")] == [0.0, 1.0]
     assert found["generator.filters"].share(32) == 1.0
+
+
+def test_a_study_of_several_objectives_has_its_front_as_well(make: Make, tmp_path: Path) -> None:
+    further = {"further_objectives": [{"metric": "parameters"}, {"metric": "valid/colorfulness_ratio", "target": 1.0}]}
+    values = [{"parameters": 1000.0 * (1 + n % 4), "valid/colorfulness_ratio": n / 24} for n in range(24)]
+    records = [one.model_copy(update={"further": found}) for one, found in zip(MANY, values, strict=True)]
+    assert sorted(drawn(make(records, **further), tmp_path / "plots")) == sorted([*ALL, "front"])
 
 
 def test_names_are_text_and_nothing_else(tmp_path: Path) -> None:
