@@ -17,7 +17,7 @@ from PIL import Image
 from colorgan.disk import set_aside
 from colorgan.event_file import set_aside_damaged
 from colorgan.record import FINISHED, RecordError, TrialRecord, read_record, record_copy, write_record
-from search.live_trial import epoch_scalars, open_session
+from search.live_trial import epoch_scalars
 from search.space import Space
 from search.storage import StudyFolder, TrialFolder
 
@@ -71,7 +71,7 @@ def _use_copy(trial: TrialFolder) -> bool:
 
 def _write_session(folder: StudyFolder, record: TrialRecord, space: Space) -> None:
     """Writes all that the record knows of a session; of its images there are only the last."""
-    session = open_session(folder, record, space.shown(record.params))
+    session = folder.open_session(record, space.shown(record.params))
     for epoch in record.epochs:
         session.scalars(epoch.step, epoch_scalars(epoch))
     step = record.epochs[-1].step if record.epochs else 0
