@@ -17,24 +17,13 @@ import optuna
 from optuna.trial import TrialState
 
 from colorgan.config import TrainConfig
-from colorgan.disk import append, remove_drafts
 from colorgan.epoch import EpochResult
-from colorgan.plain_text import plain
-from colorgan.record import (
-    FINISHED,
-    EpochRecord,
-    Outcome,
-    TrialRecord,
-    Value,
-    after_last_epoch,
-    write_record,
-    write_whole,
-)
+from colorgan.record import FINISHED, EpochRecord, Outcome, TrialRecord, Value, after_last_epoch
 from colorgan.sheets import write_sheet
 from search.aims import MEASURED, Aims
 from search.events import FEASIBLE_TAG, OBJECTIVE_TAG, Session, further_tag
 from search.pruning import report, should_prune
-from search.storage import StudyFolder, TrialFolder
+from search.storage import TrialFolder
 
 OPTUNA_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
@@ -78,10 +67,7 @@ class LiveTrial:
 
     def prepare(self) -> None:
         """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""
-        self.files.path.mkdir(parents=True, exist_ok=True)
-        for path in (self.files.record, self.files.config, self.files.examples):
-            remove_drafts(path)  # of a driver that was killed while it wrote
-        write_whole(self.files.config, self.config.to_yaml())
+        self.files.prepare(self.config)
         self._reported = set(self.trial.storage.get_trial(self.trial._trial_id).intermediate_values)
         for epoch in self.record.epochs:
             self._report(epoch)
@@ -157,7 +143,7 @@ class LiveTrial:
 
     def log(self, text: str) -> None:
         """Appends to the trial's log."""
-        append(self.files.log, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {plain(text)}\n".encode())
+        self.files.append_log(text)
 
     def _smoothed(self, metrics: Mapping[str, float]) -> float | None:
         """Returns the mean of the metric's last values, this epoch's included; None without a finite one."""
@@ -195,19 +181,7 @@ class LiveTrial:
 
     def _keep(self, record: TrialRecord) -> None:
         self.record = record
-        write_record(self.files.record, record)
-
-
-def open_session(folder: StudyFolder, record: TrialRecord, shown: Mapping[str, bool | int | float | str]) -> Session:
-    """Returns a trial's session in TensorBoard.
-
-    Args:
-        folder: The study's files.
-        record: The trial's.
-        shown: Its parameters as the dashboard shows them.
-    """
-    run = folder.session(record.number)
-    return Session(run, hparams=shown, group=record.group or run.name, start_seconds=record.started)
+        self.files.write_record(record)
 
 
 def end_session(session: Session, record: TrialRecord) -> None:

@@ -18,7 +18,7 @@ from colorgan.disk import set_aside
 from colorgan.event_file import set_aside_damaged
 from colorgan.record import RecordError, TrialRecord, read_record, record_copy, write_record
 from search.aims import Aims
-from search.live_trial import aim_scalars, end_session, epoch_scalars, open_session
+from search.live_trial import aim_scalars, end_session, epoch_scalars
 from search.space import Space
 from search.storage import StudyFolder, TrialFolder
 
@@ -73,7 +73,7 @@ def _use_copy(trial: TrialFolder) -> bool:
 
 def _write_session(folder: StudyFolder, record: TrialRecord, space: Space, aims: Aims) -> None:
     """Writes all that the record knows of a session; of its images there are only the last."""
-    session = open_session(folder, record, space.shown(record.params))
+    session = folder.open_session(record, space.shown(record.params))
     for done, epoch in enumerate(record.epochs, start=1):
         then = aims.judged(record.model_copy(update={"epochs": record.epochs[:done]}))
         session.scalars(epoch.step, epoch_scalars(epoch) | aim_scalars(then))

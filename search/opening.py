@@ -10,7 +10,7 @@ import optuna
 from colorgan.config import ConfigError
 from colorgan.record import RecordError, TrialRecord, read_record
 from search.aims import Aims
-from search.live_trial import LiveTrial, open_session
+from search.live_trial import LiveTrial
 from search.source import TrialSource
 from search.space import Space
 from search.storage import StudyFolder
@@ -53,7 +53,7 @@ class Opener:
         with suppress(RecordError):
             left = read_record(files.record)
             record = left if (left.params, left.seed) == (record.params, record.seed) else record
-        session = open_session(self._folder, record, self._space.shown(params))
+        session = self._folder.open_session(record, self._space.shown(params))
         live = LiveTrial(trial, config, record, files, session, self._aims, self._clock)
         live.prepare()
         return live, refused

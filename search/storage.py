@@ -7,16 +7,24 @@ results/<study>/confirm/ (a study)  promoted/  plots/  report.html
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from colorgan.config import TrainConfig
+from colorgan.disk import append, remove_drafts
 from colorgan.errors import CannotRunError
-from colorgan.record import RecordError, TrialRecord, read_record, record_copy
+from colorgan.plain_text import plain
+from colorgan.record import RecordError, TrialRecord, read_record, record_copy, write_record, write_whole
 from search.snapshot import group_name
 from search.summary import read_summary
+
+if TYPE_CHECKING:
+    from search.events import Session
 
 
 class StorageError(CannotRunError):
@@ -53,6 +61,21 @@ class TrialFolder:
     def log(self) -> Path:
         """What happened to it, a line each."""
         return self.path / "log.txt"
+
+    def prepare(self, config: TrainConfig) -> None:
+        """Makes the folder and writes the trial's configuration."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for path in (self.record, self.config, self.examples):
+            remove_drafts(path)  # of a driver that was killed while it wrote
+        write_whole(self.config, config.to_yaml())
+
+    def write_record(self, record: TrialRecord) -> None:
+        """Writes the trial's record in place of an older one."""
+        write_record(self.record, record)
+
+    def append_log(self, text: str) -> None:
+        """Appends to the trial's log."""
+        append(self.log, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {plain(text)}\n".encode())
 
 
 @dataclass(frozen=True)
@@ -118,6 +141,18 @@ class StudyFolder:
     def session(self, number: int) -> Path:
         """Returns the run directory of a trial in TensorBoard; it need not exist."""
         return self.tensorboard / group_name(number)
+
+    def open_session(self, record: TrialRecord, shown: Mapping[str, bool | int | float | str]) -> Session:
+        """Returns a trial's session in TensorBoard.
+
+        Args:
+            record: The trial's.
+            shown: Its parameters as the dashboard shows them.
+        """
+        from search.events import Session  # TensorBoard, which few that look at a study's files need
+
+        run = self.session(record.number)
+        return Session(run, hparams=shown, group=record.group or run.name, start_seconds=record.started)
 
     def trials(self) -> list[TrialFolder]:
         """Returns the folders of all trials that have begun, by number."""

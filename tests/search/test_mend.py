@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from colorgan.event_file import whole
 from colorgan.record import EpochRecord, TrialRecord, read_record, record_copy, write_record
 from search.aims import Aims
-from search.live_trial import epoch_scalars, open_session
+from search.live_trial import epoch_scalars
 from search.mend import mend_events, mend_records
 from search.space import Space
 from search.storage import StudyFolder
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> StudyFolder:
         trial.path.mkdir(parents=True)
         write_record(trial.record, record)
         Image.fromarray(np.full((8, 24, 3), 10 * number, dtype=np.uint8)).save(trial.examples)
-        session = open_session(study, record, SPACE.shown(record.params))
+        session = study.open_session(record, SPACE.shown(record.params))
         for epoch in epochs:
             session.scalars(epoch.step, epoch_scalars(epoch))
         if state != "running":
@@ -151,7 +151,7 @@ def test_a_damaged_session_is_made_anew_whole(folder: StudyFolder, number: int, 
 def test_a_torn_session_is_made_anew_from_all_of_its_files(folder: StudyFolder) -> None:
     before = shown(folder, 0)[0]
     record = folder.records()[0]
-    later = open_session(folder, record, SPACE.shown(record.params))
+    later = folder.open_session(record, SPACE.shown(record.params))
     later.scalars(15, epoch_scalars(record.epochs[2]))
     first, second = sorted(folder.session(0).iterdir())
     os.truncate(first, first.stat().st_size - 5)
