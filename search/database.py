@@ -14,12 +14,13 @@ from typing import Literal, cast
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage, _CachedStorage
+from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError
 
 from colorgan.disk import set_aside
 from search.address import Address, DamagedStorageError, file_address, url_address
 from search.outage import Patience, PatientStorage
+from search.owned_storage import OwnedStorage
 from search.restore import disagreement
 from search.storage import StorageError, StudyFolder
 
@@ -90,7 +91,7 @@ def _open(address: Address, name: str, direction: Direction, patience: Patience)
     weakref.finalize(storage, backend.engine.dispose)  # an Optuna study has no end at which to close connections
     try:
         study = optuna.create_study(
-            storage=_CachedStorage(cast(RDBStorage, storage)),
+            storage=OwnedStorage(cast(RDBStorage, storage)),
             study_name=name,
             direction=direction,
             load_if_exists=True,
