@@ -10,7 +10,7 @@ import sqlite3
 import weakref
 from contextlib import closing
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -91,7 +91,7 @@ def _open(address: Address, name: str, direction: Direction, patience: Patience)
     weakref.finalize(storage, backend.engine.dispose)  # an Optuna study has no end at which to close connections
     try:
         study = optuna.create_study(
-            storage=OwnedStorage(cast(RDBStorage, storage)),
+            storage=OwnedStorage(storage),
             study_name=name,
             direction=direction,
             load_if_exists=True,

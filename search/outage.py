@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import sqlalchemy
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import exc
 from sqlalchemy.engine import ExceptionContext
 
 from search.address import GOES_ON, Address, StorageLostError
+from search.gathered import Gathered
 from search.storage import StorageError
 
 PATIENCE_SECONDS = 300.0  # a server's restart or fail-over takes up to minutes
@@ -123,6 +126,19 @@ class PatientStorage:
             return self._storage.get_trial(trial_id).state == state or put()
 
         return self._patience.repeat(put, again)
+
+    def write(self, gathered: Gathered) -> None:
+        """Writes what was gathered in one transaction; rows that are there already are those of a seeming loss."""
+
+        def put() -> None:
+            with _create_scoped_session(self._storage.scoped_session) as session:
+                gathered.write(session)
+
+        def again() -> None:
+            with suppress(exc.IntegrityError):
+                put()
+
+        self._patience.repeat(put, again)
 
 
 def _raise_fault(context: ExceptionContext, address: Address) -> None:

@@ -10,10 +10,19 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.orm import Session
 
+from search import opening
+from search.address import StorageLostError
 from search.database import open_study
+from search.opening import Opener
+from search.owned_storage import gathered, settle
+from search.source import TrialSource
+from search.space import Space
 from search.storage import StudyFolder
+from search.study import StudySpec
 
+RATE = "optimizer.generator_learning_rate"
 FLOAT = optuna.distributions.FloatDistribution(0, 1)
 
 
@@ -90,3 +99,70 @@ def test_a_change_that_the_database_refuses_is_not_in_memory(tmp_path: Path) -> 
     with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
         trial.set_user_attr("late", 1)
     assert study.trials[0].user_attrs == {}
+
+
+def test_what_is_gathered_is_written_together_and_in_order(tmp_path: Path) -> None:
+    study = opened(StudyFolder(tmp_path))
+    study.ask().suggest_float("rate", 0, 1)
+    with gathered(study):
+        trial = study.ask()
+        trial.suggest_float("rate", 0, 1)
+        trial.report(2.0, 1)
+        study.tell(trial, 1.0)
+        assert study.trials[1].value == 1.0  # whoever asks here is told
+        left = opened(StudyFolder(tmp_path)).trials
+        assert (left[1].state, left[1].params, left[1].intermediate_values) == (TrialState.RUNNING, {}, {})
+        settle(study._storage)
+        assert opened(StudyFolder(tmp_path)).trials == study.trials
+        trial = study.ask()
+        trial.report(3.0, 1)
+        study.ask()  # nothing may be newer than what was told before
+        assert opened(StudyFolder(tmp_path)).trials == study.trials
+        trial.report(4.0, 2)
+    assert opened(StudyFolder(tmp_path)).trials == study.trials
+
+
+def test_an_error_leaves_what_was_gathered_as_a_killed_driver_would(tmp_path: Path) -> None:
+    study = opened(StudyFolder(tmp_path))
+    with pytest.raises(OSError, match="no room"), gathered(study):
+        study.ask().report(1.0, 1)
+        raise OSError("no room")
+    assert opened(StudyFolder(tmp_path)).trials[0].intermediate_values == {}
+
+
+def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, real, lost = opened(StudyFolder(tmp_path)), Session.commit, ["once"]
+
+    def commit(session: Session) -> None:
+        real(session)
+        if lost:
+            lost.clear()
+            raise StorageLostError("away")
+
+    trial = study.ask()
+    with gathered(study):
+        trial.report(1.0, 1)
+        study.tell(trial, 2.0)
+        monkeypatch.setattr(Session, "commit", commit)
+    assert not lost
+    assert opened(StudyFolder(tmp_path)).trials == study.trials
+    assert study.trials[0].value == 2.0
+
+
+def test_parameters_are_durable_before_the_dashboard_shows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = StudySpec.model_validate({"name": "s", "space": {RATE: {"type": "float", "low": 1e-4, "high": 1e-2}}})
+    space, folder, shown = Space(spec.space, spec.train), StudyFolder(tmp_path), list[dict[str, Any]]()
+    study = opened(folder)
+    opener = Opener(spec, folder, source=TrialSource(spec, study, space), clock=lambda: 0.0)
+    real = opening.open_session
+
+    def session(*arguments: Any) -> Any:
+        shown.append(opened(folder).trials[-1].params)
+        return real(*arguments)
+
+    monkeypatch.setattr(opening, "open_session", session)
+    with gathered(study):
+        trials = [opener.open(study.ask())[0] for _ in range(2)]
+    assert shown == [live.record.params for live in trials]
