@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -47,6 +47,19 @@ class OwnedStorage(_CachedStorage):
         known = self._known(trial_id)
         return known if known.state.is_finished() else _copied(known)
 
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Returns the trials in these states by number, of all states by default; few of them are not finished."""
+        self._read_trials_from_remote_storage(study_id)
+        study = self._studies[study_id]
+        if states is None or any(state in states for state in TrialState if state.is_finished()):
+            found = [trial for trial in study.trials.values() if states is None or trial.state in states]
+        else:
+            unfinished = (self._known(trial_id) for trial_id in sorted(study.unfinished_trial_ids))
+            found = [trial for trial in unfinished if trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         """Returns the best complete trial."""
         self.settle()
@@ -56,8 +69,7 @@ class OwnedStorage(_CachedStorage):
         """Makes a trial; what a template's values became on their way is read back."""
         self.settle()
         trial_id = super().create_new_trial(study_id, template_trial)
-        if template_trial is not None:
-            self._keep(self._backend.get_trial(trial_id))
+        self._keep(self._known(trial_id) if template_trial is None else self._backend.get_trial(trial_id))
         return trial_id
 
     def set_trial_param(
@@ -142,7 +154,11 @@ class OwnedStorage(_CachedStorage):
         if not self.gathers:
             self.settle()
         study_id, number = self._trial_id_to_study_id_and_number[trial._trial_id]
-        self._studies[study_id].trials[number] = trial
+        study = self._studies[study_id]
+        study.trials[number] = trial
+        (study.unfinished_trial_ids.discard if trial.state.is_finished() else study.unfinished_trial_ids.add)(
+            trial._trial_id
+        )
 
 
 @contextmanager

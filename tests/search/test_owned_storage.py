@@ -61,6 +61,20 @@ def test_a_study_that_is_opened_again_goes_on_in_memory_too(tmp_path: Path) -> N
     assert study.trials == opened(StudyFolder(tmp_path)).trials
 
 
+def test_trials_are_found_by_their_states(tmp_path: Path) -> None:
+    study, plain = opened(StudyFolder(tmp_path)), optuna.create_study()
+    for each in (study, plain):
+        each.add_trial(create_trial(value=1.0))
+        trials = [each.ask() for _ in range(3)]
+        each.enqueue_trial({"rate": 0.5})
+        each.add_trial(create_trial(state=TrialState.RUNNING))
+        each.tell(trials[1], 1.0)
+        each.tell(trials[0], state=TrialState.PRUNED)
+    for states in (None, (), *((state,) for state in TrialState), (TrialState.WAITING, TrialState.COMPLETE)):
+        found = [trial.number for trial in study.get_trials(deepcopy=False, states=states)]
+        assert found == [trial.number for trial in plain.get_trials(states=states)]
+
+
 def test_what_was_returned_stays_as_it_was(tmp_path: Path) -> None:
     study = opened(StudyFolder(tmp_path))
     trial = study.ask()
