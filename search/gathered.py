@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages._rdb import models
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 REPORTS, VALUES = models.TrialIntermediateValueModel, models.TrialValueModel
 USER_ATTRIBUTES, SYSTEM_ATTRIBUTES = models.TrialUserAttributeModel, models.TrialSystemAttributeModel
@@ -68,3 +69,14 @@ class Gathered:
 
     def _take(self, table: Any, trial_id: int, key: str | int, /, **columns: Any) -> None:
         self._rows[table, trial_id, key] = columns
+
+
+def new_trial(session: Any, study_id: int, number: int) -> FrozenTrial:
+    """Writes a new trial into a database's session, which commits it, and returns it."""
+    trial: Any = models.TrialModel(study_id=study_id, number=number, state=TrialState.RUNNING)
+    trial.datetime_start = datetime.now()
+    session.add(trial)
+    session.flush()  # it is given its id
+    new = create_trial(state=TrialState.RUNNING)
+    new.number, new._trial_id, new.datetime_start = number, trial.trial_id, trial.datetime_start
+    return new

@@ -66,11 +66,18 @@ class OwnedStorage(_CachedStorage):
         return super().get_best_trial(study_id)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """Makes a trial; what a template's values became on their way is read back."""
-        self.settle()
-        trial_id = super().create_new_trial(study_id, template_trial)
-        self._keep(self._known(trial_id) if template_trial is None else self._backend.get_trial(trial_id))
-        return trial_id
+        """Makes a trial, in one transaction with what was gathered; what a template's values became is read back."""
+        if template_trial is not None:
+            self.settle()
+            trial_id = super().create_new_trial(study_id, template_trial)
+            self._keep(self._backend.get_trial(trial_id))
+            return trial_id
+        self._read_trials_from_remote_storage(study_id)
+        trial = self._writer.create(study_id, len(self._studies[study_id].trials), self._gathered)
+        self._gathered = Gathered()
+        self._add_trials_to_cache(study_id, [trial])
+        self._keep(trial)
+        return trial._trial_id
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution

@@ -144,7 +144,10 @@ def test_an_error_leaves_what_was_gathered_as_a_killed_driver_would(tmp_path: Pa
     assert opened(StudyFolder(tmp_path)).trials[0].intermediate_values == {}
 
 
-def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("next_trial", [False, True])
+def test_a_commit_whose_answer_was_lost_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, next_trial: bool
+) -> None:
     study, real, lost = opened(StudyFolder(tmp_path)), Session.commit, ["once"]
 
     def commit(session: Session) -> None:
@@ -158,9 +161,11 @@ def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path, monkeypatch:
         trial.report(1.0, 1)
         study.tell(trial, 2.0)
         monkeypatch.setattr(Session, "commit", commit)
+        if next_trial:
+            assert study.ask().number == 1
     assert not lost
     assert opened(StudyFolder(tmp_path)).trials == study.trials
-    assert study.trials[0].value == 2.0
+    assert [each.value for each in study.trials] == [2.0, None][: 1 + next_trial]
 
 
 def test_parameters_are_durable_before_the_dashboard_shows_them(
