@@ -13,7 +13,10 @@ from typing import Any
 from benchmarks.processes import ChildError
 from benchmarks.report import Options, Report, machine
 
-NAMES = ("startup", "step_time", "packing", "trial_overhead", "memory", "hparams_page", "colorize", "quickstart")
+NAMES = (
+    *("startup", "step_time", "packing", "trial_overhead", "memory", "driver_scale", "hparams_page", "colorize"),
+    "quickstart",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -70,7 +70,8 @@ def write_sheet(
         OSError: The file cannot be written.
     """
     buffer = io.BytesIO()
-    make_sheet(examples, columns=columns, captions=captions).save(buffer, format="png")
+    sheet = make_sheet(examples, columns=columns, captions=captions)
+    sheet.save(buffer, format="png", compress_level=1)  # a quarter of the time, a tenth more bytes
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(buffer.getvalue())
     temporary.replace(path)

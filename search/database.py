@@ -11,16 +11,17 @@ import weakref
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage, _CachedStorage
+from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError
 
 from colorgan.disk import set_aside
 from search.address import Address, DamagedStorageError, file_address, url_address
 from search.outage import Patience, PatientStorage
+from search.owned_storage import OwnedStorage
 from search.restore import disagreement
 from search.storage import StorageError, StudyFolder
 
@@ -91,7 +92,7 @@ def _open(address: Address, name: str, directions: Sequence[Direction], patience
     weakref.finalize(storage, backend.engine.dispose)  # an Optuna study has no end at which to close connections
     try:
         study = optuna.create_study(
-            storage=_CachedStorage(cast(RDBStorage, storage)),
+            storage=OwnedStorage(storage),
             study_name=name,
             directions=directions,
             load_if_exists=True,

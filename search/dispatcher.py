@@ -52,6 +52,7 @@ class Dispatcher:
         self._engine, self._source, self._opener, self._records = engine, source, opener, records
         self._finish, self._say, self.line = finish, say, line
         self.running: dict[int, LiveTrial] = {}
+        self._measures = -1  # the trial whose worker was asked for the baselines
 
     def live(self) -> list[LiveTrial]:
         """Returns all unfinished trials."""
@@ -126,6 +127,8 @@ class Dispatcher:
 
     def _dispatch(self, worker: int, live: LiveTrial, *, baselines: bool) -> None:
         live.begin(worker)
+        if baselines := baselines and self._measures not in self.running:
+            self._measures = live.number
         self.running[live.number] = live
         until = self.line.until(live)
         job = Job(live.number, live.config, live.files.checkpoint, until=until, baselines=baselines)

@@ -11,6 +11,7 @@ from colorgan.config import ConfigError
 from colorgan.record import RecordError, TrialRecord, read_record
 from search.aims import Aims
 from search.live_trial import LiveTrial
+from search.owned_storage import settle
 from search.source import TrialSource
 from search.space import Space
 from search.storage import StudyFolder
@@ -43,6 +44,7 @@ class Opener:
                 goes on.
         """
         params, seed, group = self._space.suggest(trial), self._source.seed(trial), self._source.group(trial)
+        settle(trial.storage)  # before a session shows its parameters for ever
         config, refused = self._spec.train, ""
         try:
             config = self._space.to_config(params, seed=seed)

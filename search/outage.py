@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import sqlalchemy
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import exc
 from sqlalchemy.engine import ExceptionContext
 
 from search.address import GOES_ON, Address, StorageLostError
+from search.gathered import Gathered, new_trial
 from search.storage import StorageError
 
 PATIENCE_SECONDS = 300.0  # a server's restart or fail-over takes up to minutes
@@ -98,9 +101,7 @@ class PatientStorage:
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         """Makes a trial, or returns the one that an attempt which seemed lost has made."""
-        if self._newest < 0:
-            known = self._patience.repeat(lambda: self._storage.get_all_trials(study_id, deepcopy=False))
-            self._newest = max((trial._trial_id for trial in known), default=0)
+        self._look(study_id)
 
         def create() -> FrozenTrial:
             return self._storage._create_new_trial(study_id, template_trial)
@@ -123,6 +124,48 @@ class PatientStorage:
             return self._storage.get_trial(trial_id).state == state or put()
 
         return self._patience.repeat(put, again)
+
+    def write(self, gathered: Gathered) -> None:
+        """Writes what was gathered in one transaction; rows that are there already are those of a seeming loss."""
+
+        def put() -> None:
+            with _create_scoped_session(self._storage.scoped_session) as session:
+                gathered.write(session)
+
+        def again() -> None:
+            with suppress(exc.IntegrityError):
+                put()
+
+        self._patience.repeat(put, again)
+
+    def create(self, study_id: int, number: int, gathered: Gathered) -> FrozenTrial:
+        """Makes a new trial, in one transaction with what was gathered; returns it.
+
+        Args:
+            study_id: Its study.
+            number: Its own, which nobody else gives; Optuna would count the trials before it.
+            gathered: What was told before.
+        """
+        self._look(study_id)
+
+        def put() -> FrozenTrial:
+            with _create_scoped_session(self._storage.scoped_session) as session:
+                gathered.write(session)
+                return new_trial(session, study_id, number)
+
+        def again() -> FrozenTrial:
+            made = self._storage._get_trials(study_id, None, set(), self._newest)
+            return made[0] if made else put()
+
+        trial = self._patience.repeat(put, again)
+        self._newest = trial._trial_id
+        return trial
+
+    def _look(self, study_id: int) -> None:
+        """Looks once which trial is the newest."""
+        if self._newest < 0:
+            known = self._patience.repeat(lambda: self._storage.get_all_trials(study_id, deepcopy=False))
+            self._newest = max((trial._trial_id for trial in known), default=0)
 
 
 def _raise_fault(context: ExceptionContext, address: Address) -> None:

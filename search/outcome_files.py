@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
+from collections.abc import Callable
 from typing import Any
 
 from colorgan.versions import versions
@@ -17,27 +19,29 @@ from search.tradeoff import study_front
 
 SEARCH_PACKAGES = ("optuna", "tensorboard", "pandas")
 TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
+TABLES_SHARE = 0.02  # of the driver's time at most: of ten thousand trials a writing takes seconds
 
 
 class TableWriter:
     """Writes trials.csv, epochs.csv and summary.json, while the study runs only now and then."""
 
-    def __init__(self, spec: StudySpec, folder: StudyFolder) -> None:
-        self._spec, self._aims, self._folder = spec, Aims(spec), folder
+    def __init__(self, spec: StudySpec, folder: StudyFolder, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._spec, self._aims, self._folder, self._clock = spec, Aims(spec), folder, clock
         self._before = folder.read_summary()
-        self._written = 0.0
+        self._due = -math.inf
 
     def write_sometimes(self, snapshot: Snapshot) -> None:
         """Writes if the last time is a while ago."""
-        if time.monotonic() - self._written > TABLES_SECONDS:
+        if self._clock() >= self._due:
             self.write(snapshot, "running")
 
     def write(self, snapshot: Snapshot, ending: str) -> None:
         """Writes all three."""
+        started = time.monotonic()
         write_table(trials_table(snapshot.records), self._folder.trials_table)
         write_table(epochs_table(snapshot.records), self._folder.epochs_table)
         write_summary(self._summary(snapshot, ending), self._folder.summary)
-        self._written = time.monotonic()
+        self._due = self._clock() + max(TABLES_SECONDS, (time.monotonic() - started) / TABLES_SHARE)
 
     def _summary(self, snapshot: Snapshot, ending: str) -> dict[str, Any]:
         best = best_record(snapshot.records, self._spec.objective.direction)

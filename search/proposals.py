@@ -137,7 +137,8 @@ class Proposer(BaseSampler):
         self._make, self._space, self._view, self._repeat = make, space, view, repeat
         self._methods: dict[int, BaseSampler] = {}
         self._drawn: dict[int, Params] = {}
-        self._tried: dict[int, _Key] = {}
+        self._tried: set[_Key] = set()
+        self._looked_at, self._unseen = 0, list[int]()  # trials below that number, but for those that had nothing yet
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Makes the trial's method."""
@@ -186,11 +187,13 @@ class Proposer(BaseSampler):
             method.after_trial(_study(seen), seen.shifted(trial), state, values)
 
     def _known(self, study: optuna.Study, number: int) -> set[_Key]:
-        """Returns the configurations that other trials of a study have."""
-        for trial in study._get_trials(deepcopy=False, use_cache=True):
-            if trial.number != number and trial.number not in self._tried and trial.state != TrialState.WAITING:
-                self._tried[trial.number] = frozenset(trial.params.items())
-        return set(self._tried.values())
+        """Returns the configurations that other trials of a study have; each is looked at once it has parameters."""
+        trials = study._get_trials(deepcopy=False, use_cache=True)  # by number
+        unseen = [*self._unseen, *range(self._looked_at, len(trials))]
+        self._unseen = [n for n in unseen if n == number or trials[n].state == TrialState.WAITING]
+        self._tried.update(frozenset(trials[n].params.items()) for n in unseen if n not in self._unseen)
+        self._looked_at = len(trials)
+        return self._tried
 
     def _method(self, number: int) -> BaseSampler:
         if number not in self._methods:

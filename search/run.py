@@ -27,6 +27,7 @@ from search.mend import mend_events, mend_records
 from search.methods import make_pruner, make_sampler
 from search.outage import Patience
 from search.outcome_files import TableWriter
+from search.owned_storage import gathered, settle
 from search.ownership import owned
 from search.restore import restore
 from search.snapshot import Snapshot, best_record
@@ -195,6 +196,7 @@ def _drive(
     def show(snapshot: Snapshot) -> None:
         view.show(snapshot)
         writer.write_sometimes(snapshot)
+        settle(study._storage)
 
     source = TrialSource(spec, study, space, plan)
     driver = Driver(spec, study, engine, folder, source=source, show=show, say=view.say)
@@ -202,7 +204,7 @@ def _drive(
     if not source.done():
         engine.start()
     try:
-        with _stopped_by_signals(driver, patience):
+        with _stopped_by_signals(driver, patience), gathered(study):
             ending = driver.run()
     finally:
         last = driver.snapshot()

@@ -542,6 +542,20 @@ def test_baselines_are_measured_once_in_a_study(study: Study) -> None:
     assert driver.baselines == {"gray": {"valid/delta_e": 15.0}}
 
 
+def test_one_worker_at_a_time_is_asked_for_the_baselines(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        if job.baselines and job.number == 0:
+            yield started(job)
+            yield WorkerLost(0, 0, "lost before it had measured them")
+        if job.baselines:
+            yield BaselinesMeasured({"gray": {"valid/delta_e": 15.0}})
+        yield from honest(job)
+
+    engine = Generators(play, count=3)
+    study.run(study_of(trials=6, retries=0), engine)
+    assert [job.number for _, job in engine.jobs if job.baselines] == [0, 3]
+
+
 def test_workers_are_released_when_there_is_nothing_more_to_hand_out(study: Study) -> None:
     engine = Generators(count=3)
     study.run(study_of(trials=2), engine)

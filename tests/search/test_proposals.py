@@ -58,6 +58,21 @@ def test_a_small_space_is_gone_through_without_a_repeat(sampler: str) -> None:
     assert len({frozenset(params.items()) for params in drive(study_spec, 16)}) == 16
 
 
+def test_what_waits_or_was_drawn_before_is_no_new_proposal_once_it_has_run() -> None:
+    study_spec = spec(SMALL, "random")
+    space, everything = Space(study_spec.space, study_spec.train), list[Any]()
+    study = optuna.create_study(sampler=make_sampler(study_spec, space))
+    known = list(space.configurations())
+    for turn in range(8):  # one that was enqueued, and waits while another is drawn, in turn
+        trial = study.ask()
+        everything.append(space.suggest(trial))
+        free = [params for params in known if params not in everything]
+        study.enqueue_trial(free[turn % len(free)])
+        study.tell(trial, 1.0)
+        everything.append(space.suggest(study.ask()))
+    assert sorted(map(str, everything)) == sorted(map(str, known))
+
+
 def test_configurations_are_repeated_where_the_study_wants_it() -> None:
     study_spec = spec(SMALL, "random", repeat_configurations=True)
     assert Space(study_spec.space, study_spec.train).limit(study_spec) is None

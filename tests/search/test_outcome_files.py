@@ -1,0 +1,37 @@
+"""When a study's tables are written while it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search import outcome_files
+from search.outcome_files import TABLES_SECONDS, TABLES_SHARE, TableWriter
+from search.snapshot import Snapshot
+from search.storage import StudyFolder
+from search.study import StudySpec
+
+EMPTY = Snapshot((), (), trials=1, workers=1, baselines={}, seconds=0, worker_seconds=0, busy_share=0, finished_here=0)
+
+
+@pytest.mark.parametrize(("takes", "pause"), [(0.0, TABLES_SECONDS), (3.0, 3.0 / TABLES_SHARE)])
+def test_tables_that_take_long_are_written_more_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: float, pause: float
+) -> None:
+    now, written = [100.0], list[float]()
+    spec = StudySpec.model_validate({"name": "s", "space": {"generator.depth": {"type": "int", "low": 2, "high": 4}}})
+    monkeypatch.setattr(outcome_files.time, "monotonic", lambda: now[0])
+
+    def write(*_: object) -> None:
+        written.append(now[0])
+        now[0] += takes
+
+    monkeypatch.setattr(outcome_files, "write_summary", write)
+    writer = TableWriter(spec, StudyFolder(tmp_path), clock=lambda: now[0])
+    writer.write_sometimes(EMPTY)
+    ended = now[0]
+    for after in (0.0, 0.9 * pause, pause, pause + 1):
+        now[0] = ended + after
+        writer.write_sometimes(EMPTY)
+    assert written == [100.0, ended + pause]
