@@ -12,7 +12,6 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.orm import Session
 
-from search import opening
 from search.address import StorageLostError
 from search.database import open_study
 from search.opening import Opener
@@ -168,20 +167,19 @@ def test_a_commit_whose_answer_was_lost_counts_once(
     assert [each.value for each in study.trials] == [2.0, None][: 1 + next_trial]
 
 
-def test_parameters_are_durable_before_the_dashboard_shows_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parameters_are_durable_before_the_dashboard_shows_them(tmp_path: Path) -> None:
+    shown: list[dict[str, Any]] = []
+
+    class Folder(StudyFolder):
+        def open_session(self, *arguments: Any) -> Any:
+            shown.append(opened(self).trials[-1].params)
+            return super().open_session(*arguments)
+
     spec = StudySpec.model_validate({"name": "s", "space": {RATE: {"type": "float", "low": 1e-4, "high": 1e-2}}})
-    space, folder, shown = Space(spec.space, spec.train), StudyFolder(tmp_path), list[dict[str, Any]]()
+    folder = Folder(tmp_path)
     study = opened(folder)
-    opener = Opener(spec, folder, source=TrialSource(spec, study, space), clock=lambda: 0.0)
-    real = opening.open_session
-
-    def session(*arguments: Any) -> Any:
-        shown.append(opened(folder).trials[-1].params)
-        return real(*arguments)
-
-    monkeypatch.setattr(opening, "open_session", session)
+    source = TrialSource(spec, study, Space(spec.space, spec.train))
+    opener = Opener(spec, folder, source=source, clock=lambda: 0.0)
     with gathered(study):
         trials = [opener.open(study.ask())[0] for _ in range(2)]
     assert shown == [live.record.params for live in trials]
