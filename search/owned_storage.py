@@ -79,6 +79,16 @@ class OwnedStorage(_CachedStorage):
         self._keep(trial)
         return trial._trial_id
 
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Writes an attribute of the study, after what was told before."""
+        self.settle()
+        super().set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Writes an attribute of the study that is Optuna's, a sampler's say, after what was told before."""
+        self.settle()
+        super().set_study_system_attr(study_id, key, value)
+
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:

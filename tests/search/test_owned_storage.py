@@ -132,6 +132,9 @@ def test_what_is_gathered_is_written_together_and_in_order(tmp_path: Path) -> No
         study.ask()  # nothing may be newer than what was told before
         assert opened(StudyFolder(tmp_path)).trials == study.trials
         trial.report(4.0, 2)
+        study._storage.set_study_system_attr(study._study_id, "sampler", "knows of it")
+        assert opened(StudyFolder(tmp_path)).trials == study.trials
+        trial.report(5.0, 3)
     assert opened(StudyFolder(tmp_path)).trials == study.trials
 
 
