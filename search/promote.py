@@ -146,7 +146,10 @@ def confirm(
     unfit = failed | infeasible(confirmed.records)
     reliable = {group: values for group, values in found.items() if group not in unfit}
     if spec.constraints and not reliable:
-        raise CannotRunError(f"{place.path}: no candidate held the study's constraints; see {place.trials_table}")
+        raise CannotRunError(
+            f"{place.path}: no candidate, not even the default, held the study's constraints on fresh seeds and "
+            f"photos ({place.trials_table}). Let the study run further, or confirm others with --pick and --again"
+        )
     names = {candidate.name: candidate for candidate in plan.candidates}
     return Promotion(study, confirmed, plan, found, names[winner(reliable, spec.objective.direction)])
 
