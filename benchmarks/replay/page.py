@@ -1,0 +1,188 @@
+"""Writes what was found into `docs/methods.md`, between its markers: tables and the sentences that state figures.
+
+<!-- replay: NAME -->
+...
+<!-- end -->
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.replay.curve_models import MODELS, cross_validate
+from benchmarks.replay.findings import AFTER, BUDGET, FEW, Findings
+from benchmarks.replay.noise import epoch_to_epoch, smoothed
+from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, SMOOTH_EPOCHS
+from benchmarks.replay.recording import Recorded, by_configuration
+from benchmarks.replay.regret import Curves, Estimate
+from benchmarks.replay.sensitivity import shares
+from benchmarks.replay.surrogate import Surrogate
+
+_BLOCK = re.compile(r"(<!-- replay: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def write_page(path: Path, blocks: Mapping[str, str]) -> None:
+    """Replaces what stands between the markers of a page.
+
+    Raises:
+        KeyError: The page has a marker of another name.
+    """
+    text = path.read_text(encoding="utf-8")
+    text = _BLOCK.sub(lambda found: f"{found[1]}\n{blocks[found[2]].strip()}\n\n{found[3]}", text)
+    path.write_text(text, encoding="utf-8")
+
+
+def blocks(found: Findings, trainings: Sequence[Recorded], *, seconds: float) -> dict[str, str]:
+    """Returns what is found, by the name of its marker.
+
+    Args:
+        found: The searches.
+        trainings: The recording.
+        seconds: Real time that the simulation took.
+    """
+    return {
+        "recording": _recording(found.surrogate, trainings),
+        "models": _models(found.surrogate),
+        "amount": _amount(found, seconds),
+        "pairs": _pairs(found),
+        "workers": "\n\n".join(
+            _workers(found, workers) for workers in BUDGETS if found.cells("cross", workers=[workers])
+        ),
+        "variants": _variants(found),
+        "importance": _importance(trainings, found.surrogate),
+        "noise": _noise(found),
+    }
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table in Markdown."""
+    lines = ["| " + " | ".join(row) + " |" for row in (columns, ["---"] * len(columns), *rows)]
+    return "\n".join(lines)
+
+
+def _recording(surrogate: Surrogate, trainings: Sequence[Recorded]) -> str:
+    failed = sum(one.state != "complete" for one in trainings)
+    pairs = int(surrogate.paired.sum())
+    seconds = surrogate.training_seconds()
+    best, default = surrogate.optimum(), surrogate.value(surrogate.default())
+    at = ", ".join(f"{path} {value:.3g}" for path, value in best[1].items())
+    return (
+        f"{len(trainings)} trainings of {len(by_configuration(trainings))} configurations, {pairs} of them with two "
+        f"seeds; {failed or 'none'} failed. A training of average architecture takes {seconds:.0f} simulated seconds. "
+        f"The surrogate's optimum is {best[0]:.2f} ({at}), the default configuration has {default:.2f}."
+    )
+
+
+def _models(surrogate: Surrogate) -> str:
+    rows = []
+    for name, make in MODELS.items():
+        found = cross_validate(make, surrogate.points, surrogate.curves, last=surrogate.last)
+        rows.append([name, f"{found.rmse:.2f}", f"{found.r2:.2f}", f"{found.slope:.2f}" if name != "mean" else ""])
+    return table(["", "RMSE of Delta E", "R2", "slope"], rows)
+
+
+def _amount(found: Findings, seconds: float) -> str:
+    searches = sum(len(found.results[cell.name]) for cell in found.plan)
+    trials = sum(search.asked for cell in found.plan for search in found.results[cell.name])
+    return f"{searches:,} searches of {trials:,} trials in all, simulated in {seconds / 60:.0f} minutes on two cores."
+
+
+def _pairs(found: Findings) -> str:
+    columns = ["sampler", "pruner", *(f"regret after {cost:.0f}" for cost in AFTER)]
+    columns += [f"cost of {found.goal.value:.2f}", "configurations begun", "searches"]
+    rows = []
+    for pair in found.pairs():
+        regrets = [_interval(one) for one in pair.regrets]
+        rows.append([pair.sampler, pair.pruner, *regrets, _costs(pair.cost), f"{pair.asked:.0f}", str(pair.searches)])
+    goal = found.goal
+    head = (
+        f"Random search's best of 100 has a regret of {goal} (with {', '.join(map(str, FEW))} workers together); the "
+        f"default configuration has {found.default:.2f}."
+    )
+    return f"{head}\n\n{table(columns, rows)}"
+
+
+def _workers(found: Findings, workers: int) -> str:
+    cells = found.cells("cross", workers=[workers])
+    rows = []
+    for sampler in dict.fromkeys(cell.row for cell in cells):
+        row = [sampler]
+        for pruner in PRUNERS:
+            mine = [cell for cell in cells if (cell.row, cell.column) == (sampler, pruner)]
+            row.append("<br>".join(_cell(found, found.curves(cell), cell.setting.trainings, workers) for cell in mine))
+        rows.append(row)
+    budget = BUDGETS[workers]
+    seconds = found.seconds(cells[0], cells[0].setting.trainings)
+    title = f"{workers:,} worker{'s' if workers > 1 else ''}: {budget:.0f} trainings, {seconds:,.0f} simulated seconds"
+    return f"<details><summary>{title}</summary>\n\n{table(['sampler', *PRUNERS], rows)}\n\n</details>"
+
+
+def _cell(found: Findings, curves: Curves, trainings: float, workers: int) -> str:
+    last = curves.at(trainings)
+    cost = curves.cost_of(found.goal.value).value
+    unit = found.surrogate.training_seconds() / workers
+    reached = f"{cost * unit:,.0f} s" if math.isfinite(cost) else "not reached"
+    return f"{last.value:.2f} ({last.low:.2f}-{last.high:.2f}); {reached}"
+
+
+def _variants(found: Findings) -> str:
+    columns = ["at 2 workers", *(f"regret after {cost:.0f}" for cost in AFTER), "cost"]
+    columns += [f"default better after {cost:.0f}" for cost in AFTER]
+    named = [(cell.row, found.curves(cell)) for cell in found.cells("variant")]
+    if found.cells("cross", row="random", column="none", workers=[AT_HOME]):
+        named.append(("random, none", found.at_home("random", "none")))
+    rows = []
+    for name, curves in named:
+        regrets = [_interval(curves.at(cost)) if cost <= curves.costs[-1] * 1.001 else "" for cost in AFTER]
+        beaten = [f"{curves.beaten_by(found.default, cost):.0%}" for cost in AFTER]
+        rows.append([name, *regrets, _costs(curves.cost_of(found.goal.value)), *beaten])
+    return table(columns, rows)
+
+
+def _importance(trainings: Sequence[Recorded], surrogate: Surrogate) -> str:
+    complete = [one for one in trainings if one.state == "complete"]
+    columns = ["parameter", "PED-ANOVA", "variance of Delta E: alone", "with others", "of colourfulness: with others"]
+    rows = [
+        [
+            f"`{one.path}`",
+            f"{one.ped_anova:.0%}{'' if one.stands_out else ' (as by chance)'}",
+            f"{max(0.0, one.alone):.0%}",
+            f"{one.in_all:.0%}",
+            f"{one.colour:.0%}",
+        ]
+        for one in shares(complete, surrogate)
+    ]
+    return table(columns, rows)
+
+
+def _noise(found: Findings) -> str:
+    rows = []
+    for epochs in SMOOTH_EPOCHS:
+        one = smoothed(found.surrogate, epochs)
+        numbers = (one.seeds, one.good_seeds, one.configurations)
+        rows.append([str(epochs), *(f"{number:.2f}" for number in numbers), f"{one.reliability:.0%}"])
+    columns = ["smooth_epochs", "seeds alone", "in the better half", "configurations", "reliable in the better half"]
+    recorded = table(columns, rows)
+    columns = ["tpe, none, 2 workers", *(f"regret after {cost:.0f}" for cost in AFTER), "configurations begun"]
+    rows = [
+        [
+            cell.row,
+            *(_interval(found.curves(cell).at(cost)) for cost in AFTER if cost <= BUDGET),
+            f"{found.asked(cell):.0f}",
+        ]
+        for cell in found.cells("noise")
+    ]
+    alike = epoch_to_epoch(found.surrogate)
+    return f"{recorded}\n\nThe noise of the last two epochs correlates with {alike:.2f}.\n\n{table(columns, rows)}"
+
+
+def _interval(one: Estimate) -> str:
+    return f"{one.value:.2f} ({one.low:.2f}-{one.high:.2f})" if math.isfinite(one.value) else ""
+
+
+def _costs(one: Estimate) -> str:
+    value, low, high = (f"{cost:.0f}" if math.isfinite(cost) else "never" for cost in (one.value, one.low, one.high))
+    return f"{value} ({low}-{high})"

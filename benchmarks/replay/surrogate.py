@@ -1,0 +1,168 @@
+"""What training any configuration of the quickstart's space would say, foretold from the recording.
+
+A mean learning curve (`curve_models.py`), and around it the noise of a seed: as large, and as alike from epoch to
+epoch, as between recorded seeds of the configurations nearest by. A training is a function of (configuration, seed)
+here too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from benchmarks.replay.curve_models import Array, Process
+from benchmarks.replay.engine import Training
+from benchmarks.replay.recording import Recorded, by_configuration, read_recording, recorded_study
+from colorgan.config import TrainConfig
+from colorgan.epoch import EpochResult
+from search.space import Params, Space
+
+METRIC = "valid/delta_e"
+NEIGHBOURS = 12  # configurations whose seeds say how large the noise is: fewer are a guess, more are elsewhere
+FREE_MACHINE = 0.1  # quantile of the recorded seconds: the machine did other things as well
+GRID = 81  # values of each of both real parameters among which the optimum is looked for
+
+
+class Surrogate:
+    """The quickstart's space, foretold.
+
+    Attributes:
+        study: The recorded one.
+        space: Its space.
+        points: A row a recorded configuration, in the unit cube.
+        curves: The same, its Delta E by epoch, the mean over its seeds.
+        paired: Which of them have two seeds.
+        noise_curves: A row each of those: what a seed adds, by epoch.
+    """
+
+    def __init__(self, trainings: Sequence[Recorded]) -> None:
+        """Fits it to recorded trainings, all complete."""
+        self.study = recorded_study()
+        self.space = Space(self.study.space, self.study.train)
+        self.last = self.study.objective.smooth_epochs
+        seeds = [np.array([one.metrics[METRIC] for one in group]) for group in by_configuration(trainings)]
+        self.points = np.stack([self._point(group[0].params) for group in by_configuration(trainings)])
+        self.curves = np.stack([curves.mean(axis=0) for curves in seeds])
+        self.model = Process()
+        self.model.fit(self.points, self.curves)
+        self.noise_curves = np.stack([(one[0] - one[1]) / np.sqrt(2.0) for one in seeds if len(one) > 1])
+        self.paired = np.array([len(one) > 1 for one in seeds])
+        self._seconds = _seconds(trainings, self.space)
+        self._curves: dict[bytes, Array] = {}
+
+    def point(self, config: TrainConfig) -> Array:
+        """Returns a configuration as a point of the unit cube."""
+        rates, space = config.optimizer, self.study.space
+        factor = rates.discriminator_learning_rate / rates.generator_learning_rate
+        return np.array(
+            [
+                _share(rates.generator_learning_rate, space["optimizer.generator_learning_rate"]),
+                1.0 + np.log10(factor),
+                _share(config.losses.l1_weight, space["losses.l1_weight"]),
+                (config.generator.filters - 8) / 8,
+                (config.discriminator.filters - 8) / 8,
+            ]
+        )
+
+    def _point(self, params: Params) -> Array:
+        return self.point(self.space.to_config(params, seed=0))
+
+    def curve(self, config: TrainConfig) -> Array:
+        """Returns the mean learning curve of a configuration."""
+        point = self.point(config)
+        key = point.tobytes()
+        if key not in self._curves:
+            self._curves[key] = self.model.predict(point[None])[0]
+        return self._curves[key]
+
+    def value(self, config: TrainConfig) -> float:
+        """Returns the objective of a configuration without noise."""
+        return float(self.curve(config)[-self.last :].mean())
+
+    def noise(self, config: TrainConfig) -> Array:
+        """Returns what the configuration's seed adds to each epoch."""
+        point = self.point(config)
+        nearest = np.argsort(np.square(self.points[self.paired] - point).sum(axis=1), kind="stable")[:NEIGHBOURS]
+        chance = np.random.default_rng([config.seed, zlib.crc32(point.tobytes())])
+        return chance.standard_normal(len(nearest)) @ self.noise_curves[nearest] / np.sqrt(len(nearest))
+
+    def train(self, config: TrainConfig) -> Training:
+        """Returns what training a configuration says."""
+        values = self.curve(config) + self.noise(config)
+        parameters, train_seconds, valid_seconds = self._seconds[_architecture(config)]
+        steps = config.schedule.steps_per_epoch
+        return Training(
+            [
+                EpochResult(number, number * steps, {METRIC: float(value)}, None, train_seconds, valid_seconds)
+                for number, value in enumerate(values, 1)
+            ],
+            parameters,
+        )
+
+    def training_seconds(self) -> float:
+        """Returns how long a training of the space takes on average."""
+        epochs = self.study.train.schedule.epochs
+        return epochs * float(np.mean([train + valid for _, train, valid in self._seconds.values()]))
+
+    def default(self) -> TrainConfig:
+        """Returns the configuration that a study begins with."""
+        return self.study.train
+
+    @cache  # noqa: B019 - there is one surrogate a process
+    def optimum(self) -> tuple[float, Params]:
+        """Returns the least objective without noise, and where it is."""
+        rates, weights = (np.geomspace(low, high, GRID) for low, high in ((1e-4, 5e-3), (1.0, 300.0)))
+        found: list[tuple[float, Params]] = []
+        for factor, filters, others in itertools.product((1.0, 0.1), (8, 12, 16), (8, 16)):
+            axes = np.meshgrid(np.linspace(0, 1, GRID), np.linspace(0, 1, GRID), indexing="ij")
+            fixed = [1.0 + np.log10(factor), (filters - 8) / 8, (others - 8) / 8]
+            cube = np.stack(
+                [axes[0], np.full_like(axes[0], fixed[0]), axes[1], *(np.full_like(axes[0], f) for f in fixed[1:])], -1
+            )
+            values = self.model.predict(cube.reshape(-1, 5))[:, -self.last :].mean(axis=1)
+            best = int(values.argmin())
+            params = dict(
+                zip(
+                    self.study.space,
+                    (rates[best // GRID], factor, weights[best % GRID], filters, others),
+                    strict=True,
+                )
+            )
+            found.append((float(values[best]), params))
+        return min(found, key=lambda pair: pair[0])
+
+
+@cache
+def recorded_surrogate() -> Surrogate:
+    """Returns the surrogate of the recording, fitted once a process."""
+    return Surrogate([one for one in read_recording() if one.state == "complete"])
+
+
+def _architecture(config: TrainConfig) -> tuple[int, int]:
+    return config.generator.filters, config.discriminator.filters
+
+
+def _seconds(trainings: Sequence[Recorded], space: Space) -> dict[tuple[int, int], tuple[int, float, float]]:
+    """Returns weights and seconds of an epoch's training and validation by architecture, as on a free machine."""
+    grouped: dict[tuple[int, int], list[Recorded]] = defaultdict(list)
+    for one in trainings:
+        grouped[_architecture(space.to_config(one.params, seed=0))].append(one)
+    return {
+        key: (
+            group[0].parameters,
+            float(np.quantile([second for one in group for second in one.train_seconds], FREE_MACHINE)),
+            float(np.quantile([second for one in group for second in one.valid_seconds], FREE_MACHINE)),
+        )
+        for key, group in sorted(grouped.items())
+    }
+
+
+def _share(value: float, parameter: object) -> float:
+    """Returns where a value lies between a parameter's ends, on a logarithmic scale."""
+    low, high = parameter.low, parameter.high  # type: ignore[attr-defined]
+    return float(np.log(value / low) / np.log(high / low))
