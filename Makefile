@@ -20,6 +20,7 @@ PICK ?=
 KILLS ?=
 EXAMPLES ?=
 AGAINST ?=
+TIMES ?=
 TO ?=
 MODEL ?=
 INPUT ?=
@@ -118,8 +119,8 @@ fuzz: setup-dev ## Feed studies and photos of rubbish to their readers: EXAMPLES
 bench: setup-dev ## The project's benchmarks
 	$(VENV_PYTHON) -m benchmarks
 
-replay: setup-dev ## Simulate thousands of searches on recorded trials; writes docs/methods.md (EXTRAS=cmaes,gp adds samplers)
-	$(VENV_PYTHON) -m benchmarks.replay
+replay: setup-dev ## Simulate searches on recorded trials, and write docs/methods.md: TIMES= (as many) EXTRAS=cmaes
+	$(VENV_PYTHON) -m benchmarks.replay $(call option,--times,TIMES)
 
 lock: ## Pin the dependencies anew with uv; UPGRADE=1 takes the newest versions
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate $(if $(UPGRADE),--upgrade) \

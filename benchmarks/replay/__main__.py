@@ -36,9 +36,14 @@ def main() -> None:
         for name, module in missing().items():
             print(f"without {name}: {module} is not installed", flush=True)
         started = time.monotonic()
-        run_all(cells(quick=given.quick), searches, processes=given.processes, say=lambda line: print(line, flush=True))
+        run_all(
+            cells(times=given.times, quick=given.quick),
+            searches,
+            processes=given.processes,
+            say=lambda line: print(line, flush=True),
+        )
         times.write_text(json.dumps(time.monotonic() - started), encoding="utf-8")
-    found = Findings(cells(quick=given.quick), read_all(searches), recorded_surrogate())
+    found = Findings(cells(times=given.times, quick=given.quick), read_all(searches), recorded_surrogate())
     made = blocks(found, read_recording(), seconds=json.loads(times.read_text(encoding="utf-8")))
     if given.quick:
         print("\n\n".join(f"== {name}\n\n{text}" for name, text in made.items()))
@@ -55,6 +60,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("what", nargs="?", choices=["simulate", "page", "record"], default="simulate")
     parser.add_argument("results", nargs="?", type=Path, help="record: the results folder of record.yaml")
     parser.add_argument("--quick", action="store_true", help="a few searches, to see that all works; writes no page")
+    parser.add_argument(
+        "--times", type=int, default=1, help="so many times as many searches, for narrower intervals (1)"
+    )
     parser.add_argument("--processes", type=int, default=2, help="that simulate at the same time (2)")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "results" / "replay_searches", help="where searches are kept"

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.replay.plan import AT_HOME, BUDGETS, Cell
-from benchmarks.replay.regret import Curves, Estimate, curves
+from benchmarks.replay.plan import BUDGETS, Cell
+from benchmarks.replay.regret import Curves, Estimate, Measure, curves
 from benchmarks.replay.searches import Results
 from benchmarks.replay.surrogate import Surrogate
 
+MEASURES: tuple[Measure, ...] = ("promoted", "confirmed", "found")
+NOTHING = Estimate(math.nan, math.nan, math.nan)
 FEW = (1, 2, 8)  # workers, with which a method learns about as much from a trial
 BUDGET = 100.0  # whole trainings with these
 AFTER = (16.0, 50.0, 100.0)  # trainings: the quickstart's, a default study's, and what all is measured with
@@ -23,15 +25,19 @@ class Pair:
     """A sampler and a pruner, all searches with few workers together.
 
     Attributes:
-        regrets: After each of `AFTER` trainings.
-        cost: Trainings until it stays as good as random search after `BUDGET`.
+        promoted: Regret of what is promoted, after each of `AFTER` trainings.
+        confirmed: The same, of what is confirmed.
+        found: The same, of what is found.
+        cost: Trainings until it has found what random search finds in `BUDGET`.
         asked: Configurations begun, on average.
         searches: How many.
     """
 
     sampler: str
     pruner: str
-    regrets: tuple[Estimate, ...]
+    promoted: tuple[Estimate, ...]
+    confirmed: tuple[Estimate, ...]
+    found: tuple[Estimate, ...]
     cost: Estimate
     asked: float
     searches: int
@@ -42,20 +48,18 @@ class Findings:
 
     Attributes:
         plan: The cells that there are results of.
-        optimum: The surrogate's least objective.
         default: Regret of the default configuration.
-        goal: Regret of what plain random search promotes after `BUDGET` trainings.
+        goals: Regret of what plain random search promotes, confirms and finds in `BUDGET` trainings.
     """
 
     def __init__(self, plan: Sequence[Cell], results: Results, surrogate: Surrogate) -> None:
         """Takes the results of a plan."""
         self.plan = [cell for cell in plan if cell.name in results]
         self.surrogate, self.results = surrogate, results
-        self.optimum, self.best_params = surrogate.optimum()
-        self.default = surrogate.value(surrogate.default()) - self.optimum
-        self._curves: dict[str, Curves] = {}
+        self.default = surrogate.value(surrogate.default()) - surrogate.optimum()[0]
+        self._curves: dict[tuple[str, Measure], Curves] = {}
         plain = self.cells("cross", row="random", column="none", workers=FEW)
-        self.goal = _pooled([self.curves(cell) for cell in plain]).at(BUDGET)
+        self.goals = {measure: self._pooled(plain, measure).at(BUDGET) for measure in MEASURES}
 
     def cells(
         self, part: str, *, row: str | None = None, column: str | None = None, workers: Iterable[int] = tuple(BUDGETS)
@@ -70,23 +74,20 @@ class Findings:
             and cell.setting.workers in tuple(workers)
         ]
 
-    def curves(self, cell: Cell) -> Curves:
+    def curves(self, cell: Cell, measure: Measure) -> Curves:
         """Returns a cell's regret curves."""
-        if cell.name not in self._curves:
+        key = cell.name, measure
+        if key not in self._curves:
             setting = cell.setting
-            self._curves[cell.name] = curves(
-                self.results[cell.name],
-                trainings=setting.trainings,
-                seconds=setting.seconds(self.surrogate),
-                optimum=self.optimum,
-            )
-        return self._curves[cell.name]
+            searches, seconds = self.results[cell.name], setting.seconds(self.surrogate)
+            self._curves[key] = curves(searches, measure, trainings=setting.trainings, seconds=seconds)
+        return self._curves[key]
 
     def pairs(self) -> list[Pair]:
         """Returns all samplers and pruners, with few workers, the cheapest first."""
         names = dict.fromkeys((cell.row, cell.column) for cell in self.cells("cross", workers=FEW))
         pairs = [self._pair(*name) for name in names]
-        return sorted(pairs, key=lambda pair: (pair.cost.value, pair.regrets[-1].value, pair.regrets[0].value))
+        return sorted(pairs, key=lambda pair: (pair.cost.value, pair.found[-1].value))
 
     def seconds(self, cell: Cell, trainings: float) -> float:
         """Returns the simulated time in which a cell's workers spend so many trainings."""
@@ -96,26 +97,19 @@ class Findings:
         """Returns how many configurations a cell's searches begin, on average."""
         return float(np.mean([search.asked for search in self.results[cell.name]]))
 
-    def at_home(self, row: str, column: str) -> Curves:
-        """Returns the curves of a pair on a laptop's workers."""
-        return self.curves(self.cells("cross", row=row, column=column, workers=(AT_HOME,))[0])
-
     def _pair(self, row: str, column: str) -> Pair:
         cells = self.cells("cross", row=row, column=column, workers=FEW)
-        whole = [cell for cell in cells if cell.setting.trainings == max(c.setting.trainings for c in cells)]
-        pooled = _pooled([self.curves(cell) for cell in whole])
-        last = float(pooled.costs[-1])
-        none = Estimate(math.nan, math.nan, math.nan)
-        return Pair(
-            row,
-            column,
-            tuple(pooled.at(cost) if cost <= last * (1 + 1e-9) else none for cost in AFTER),
-            pooled.cost_of(self.goal.value),
-            float(np.mean([self.asked(cell) for cell in whole])),
-            len(pooled.regrets),
-        )
+        whole = {measure: self._pooled(cells, measure) for measure in MEASURES}
+        regrets = {
+            measure: tuple(one.at(cost) if cost <= one.costs[-1] * (1 + 1e-9) else NOTHING for cost in AFTER)
+            for measure, one in whole.items()
+        }
+        cost = whole["found"].cost_of(self.goals["found"].value)
+        asked = float(np.mean([self.asked(cell) for cell in cells]))
+        return Pair(row, column, **regrets, cost=cost, asked=asked, searches=len(whole["found"].regrets))
 
-
-def _pooled(several: Sequence[Curves]) -> Curves:
-    """Returns the searches of several cells of one budget as one."""
-    return Curves(several[0].costs, np.concatenate([one.regrets for one in several]))
+    def _pooled(self, cells: Sequence[Cell], measure: Measure) -> Curves:
+        """Returns the searches of several cells of one budget as one."""
+        several = [self.curves(cell, measure) for cell in cells]
+        regrets = np.concatenate([one.regrets for one in several])
+        return Curves(several[0].costs, regrets, np.concatenate([one.defaults for one in several]))

@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.replay.curve_models import MODELS, cross_validate
 from benchmarks.replay.findings import AFTER, BUDGET, FEW, Findings
 from benchmarks.replay.noise import epoch_to_epoch, smoothed
-from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, SMOOTH_EPOCHS
+from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, SMOOTH_EPOCHS, Cell
 from benchmarks.replay.recording import Recorded, by_configuration
-from benchmarks.replay.regret import Curves, Estimate
+from benchmarks.replay.regret import Estimate
 from benchmarks.replay.sensitivity import shares
 from benchmarks.replay.surrogate import Surrogate
 
@@ -52,6 +52,7 @@ def blocks(found: Findings, trainings: Sequence[Recorded], *, seconds: float) ->
             _workers(found, workers) for workers in BUDGETS if found.cells("cross", workers=[workers])
         ),
         "variants": _variants(found),
+        "drawn": _drawn(found),
         "importance": _importance(trainings, found.surrogate),
         "noise": _noise(found),
     }
@@ -91,15 +92,21 @@ def _amount(found: Findings, seconds: float) -> str:
 
 
 def _pairs(found: Findings) -> str:
-    columns = ["sampler", "pruner", *(f"regret after {cost:.0f}" for cost in AFTER)]
-    columns += [f"cost of {found.goal.value:.2f}", "configurations begun", "searches"]
+    columns = ["sampler", "pruner", *(f"found after {cost:.0f}" for cost in AFTER), "cost of random's 100"]
+    columns += ["promoted after 16", "after 100", "confirmed after 16", "after 100", "begun", "searches"]
     rows = []
     for pair in found.pairs():
-        regrets = [_interval(one) for one in pair.regrets]
-        rows.append([pair.sampler, pair.pruner, *regrets, _costs(pair.cost), f"{pair.asked:.0f}", str(pair.searches)])
-    goal = found.goal
+        best = [_interval(one) for one in pair.found]
+        others = [
+            _interval(one) for one in (pair.promoted[0], pair.promoted[-1], pair.confirmed[0], pair.confirmed[-1])
+        ]
+        rows.append(
+            [pair.sampler, pair.pruner, *best, _costs(pair.cost), *others, f"{pair.asked:.0f}", str(pair.searches)]
+        )
+    goals = found.goals
     head = (
-        f"Random search's best of 100 has a regret of {goal} (with {', '.join(map(str, FEW))} workers together); the "
+        f"Random search's best of 100, with {', '.join(map(str, FEW))} workers together: it has found a regret of "
+        f"{goals['found']}, would promote one of {goals['promoted']}, and after confirmation {goals['confirmed']}. The "
         f"default configuration has {found.default:.2f}."
     )
     return f"{head}\n\n{table(columns, rows)}"
@@ -112,33 +119,49 @@ def _workers(found: Findings, workers: int) -> str:
         row = [sampler]
         for pruner in PRUNERS:
             mine = [cell for cell in cells if (cell.row, cell.column) == (sampler, pruner)]
-            row.append("<br>".join(_cell(found, found.curves(cell), cell.setting.trainings, workers) for cell in mine))
+            row.append("<br>".join(_cell(found, cell) for cell in mine))
         rows.append(row)
-    budget = BUDGETS[workers]
     seconds = found.seconds(cells[0], cells[0].setting.trainings)
-    title = f"{workers:,} worker{'s' if workers > 1 else ''}: {budget:.0f} trainings, {seconds:,.0f} simulated seconds"
+    title = f"{workers:,} worker{'s' if workers > 1 else ''}: {BUDGETS[workers]:.0f} trainings, {seconds:,.0f} s"
     return f"<details><summary>{title}</summary>\n\n{table(['sampler', *PRUNERS], rows)}\n\n</details>"
 
 
-def _cell(found: Findings, curves: Curves, trainings: float, workers: int) -> str:
-    last = curves.at(trainings)
-    cost = curves.cost_of(found.goal.value).value
-    unit = found.surrogate.training_seconds() / workers
-    reached = f"{cost * unit:,.0f} s" if math.isfinite(cost) else "not reached"
-    return f"{last.value:.2f} ({last.low:.2f}-{last.high:.2f}); {reached}"
+def _cell(found: Findings, cell: Cell) -> str:
+    best = found.curves(cell, "found")
+    cost = best.cost_of(found.goals["found"].value).value
+    reached = f"{found.seconds(cell, cost):,.0f} s" if math.isfinite(cost) else "never"
+    last, promoted = (curves.at(cell.setting.trainings) for curves in (best, found.curves(cell, "promoted")))
+    return f"{_interval(last)}, {reached}; {promoted.value:.2f}"
 
 
 def _variants(found: Findings) -> str:
-    columns = ["at 2 workers", *(f"regret after {cost:.0f}" for cost in AFTER), "cost"]
-    columns += [f"default better after {cost:.0f}" for cost in AFTER]
-    named = [(cell.row, found.curves(cell)) for cell in found.cells("variant")]
-    if found.cells("cross", row="random", column="none", workers=[AT_HOME]):
-        named.append(("random, none", found.at_home("random", "none")))
+    cells = [*found.cells("variant"), *found.cells("cross", row="random", column="none", workers=[AT_HOME])]
+    return _judged(found, cells, found.goals["found"].value)
+
+
+def _drawn(found: Findings) -> str:
+    cells = found.cells("drawn")
+    plain = [found.curves(cell, "found") for cell in cells if cell.row == "random, none"]
+    if not plain:
+        return ""
+    goal = plain[0].at(BUDGET)
+    return f"Random search's best of 100 has found a regret of {goal} here.\n\n{_judged(found, cells, goal.value)}"
+
+
+def _judged(found: Findings, cells: Sequence[Cell], goal: float) -> str:
+    columns = ["at 2 workers", *(f"found after {cost:.0f}" for cost in AFTER), "cost of random's 100"]
+    columns += [f"promoted after {cost:.0f}" for cost in (AFTER[0], AFTER[-1])]
+    columns += [f"worse than default after {cost:.0f}" for cost in AFTER] + [
+        "confirmed after 100",
+        "worse than default",
+    ]
     rows = []
-    for name, curves in named:
-        regrets = [_interval(curves.at(cost)) if cost <= curves.costs[-1] * 1.001 else "" for cost in AFTER]
-        beaten = [f"{curves.beaten_by(found.default, cost):.0%}" for cost in AFTER]
-        rows.append([name, *regrets, _costs(curves.cost_of(found.goal.value)), *beaten])
+    for cell in cells:
+        best, promoted, confirmed = (found.curves(cell, measure) for measure in ("found", "promoted", "confirmed"))
+        row = [", ".join(filter(None, (cell.row, cell.column))), *(_interval(best.at(cost)) for cost in AFTER)]
+        row += [_costs(best.cost_of(goal)), *(_interval(promoted.at(cost)) for cost in (AFTER[0], AFTER[-1]))]
+        row += [f"{promoted.worse_than_default(cost):.0%}" for cost in AFTER]
+        rows.append([*row, _interval(confirmed.at(BUDGET)), f"{confirmed.worse_than_default(BUDGET):.0%}"])
     return table(columns, rows)
 
 
@@ -166,15 +189,13 @@ def _noise(found: Findings) -> str:
         rows.append([str(epochs), *(f"{number:.2f}" for number in numbers), f"{one.reliability:.0%}"])
     columns = ["smooth_epochs", "seeds alone", "in the better half", "configurations", "reliable in the better half"]
     recorded = table(columns, rows)
-    columns = ["tpe, none, 2 workers", *(f"regret after {cost:.0f}" for cost in AFTER), "configurations begun"]
-    rows = [
-        [
-            cell.row,
-            *(_interval(found.curves(cell).at(cost)) for cost in AFTER if cost <= BUDGET),
-            f"{found.asked(cell):.0f}",
-        ]
-        for cell in found.cells("noise")
-    ]
+    columns = ["tpe, none, 2 workers", *(f"promoted after {cost:.0f}" for cost in AFTER), "found after 100"]
+    columns += ["confirmed after 100", "begun"]
+    rows = []
+    for cell in found.cells("noise"):
+        promoted = [_interval(found.curves(cell, "promoted").at(cost)) for cost in AFTER]
+        others = [_interval(found.curves(cell, measure).at(BUDGET)) for measure in ("found", "confirmed")]
+        rows.append([cell.row, *promoted, *others, f"{found.asked(cell):.0f}"])
     alike = epoch_to_epoch(found.surrogate)
     return f"{recorded}\n\nThe noise of the last two epochs correlates with {alike:.2f}.\n\n{table(columns, rows)}"
 

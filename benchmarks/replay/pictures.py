@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.replay.findings import Findings
 from benchmarks.replay.plan import AT_HOME, BUDGETS
+from benchmarks.replay.regret import Measure
 
 SHOWN = {  # at home: what is plotted, and how
     ("random", "none"): "#777777",
@@ -32,47 +33,52 @@ def draw(found: Findings, folder: Path) -> None:
 
 
 def _at_home(found: Findings) -> Figure:
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for (sampler, pruner), colour in SHOWN.items():
-        for cell in found.cells("cross", row=sampler, column=pruner, workers=[AT_HOME]):
-            curves = found.curves(cell)
-            low, high = curves.band()
-            axes.plot(curves.costs, curves.mean(), color=colour, label=f"{sampler}, {pruner}")
-            axes.fill_between(curves.costs, low, high, color=colour, alpha=0.15, linewidth=0)
-    _lines(axes, found)
-    axes.set_xscale("log")
-    axes.set_xlim(FIRST, 100)
-    axes.set_xticks([3, 5, 10, 16, 25, 50, 100], ["3", "5", "10", "16", "25", "50", "100"])
-    axes.minorticks_off()
-    axes.set_xlabel("budget in whole trainings, 2 workers")
-    axes.set_ylabel("regret in Delta E of what would be promoted")
-    axes.legend(frameon=False, fontsize=8)
+    figure = Figure(figsize=(8.6, 3.9), layout="constrained")
+    both = figure.subplots(1, 2)
+    titles: tuple[tuple[Measure, str], ...] = (
+        ("found", "best configuration found"),
+        ("promoted", "promoted unconfirmed"),
+    )
+    for axes, (measure, title) in zip(both, titles, strict=True):
+        for (sampler, pruner), colour in SHOWN.items():
+            for cell in found.cells("cross", row=sampler, column=pruner, workers=[AT_HOME]):
+                curves = found.curves(cell, measure)
+                low, high = (np.where(np.isfinite(edge), edge, np.nan) for edge in curves.band())
+                axes.plot(curves.costs, curves.mean(), color=colour, label=f"{sampler}, {pruner}")
+                axes.fill_between(curves.costs, low, high, color=colour, alpha=0.12, linewidth=0)
+        _lines(axes, found, measure)
+        axes.set_xlim(FIRST, 100)
+        axes.set_xticks([3, 5, 10, 16, 25, 50, 100], ["3", "5", "10", "16", "25", "50", "100"])
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("budget in whole trainings, 2 workers")
+    both[0].set_ylabel("regret in Delta E")
+    both[0].legend(frameon=False, fontsize=8)
     return figure
 
 
 def _crowds(found: Findings) -> Figure:
-    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    figure = Figure(figsize=(8.6, 3.0), layout="constrained")
     several = figure.subplots(1, len(CROWDS), sharey=True)
     shades = np.linspace(1.0, 0.25, len(BUDGETS))
     for axes, ((sampler, pruner), colour) in zip(several, CROWDS.items(), strict=True):
         for workers, shade in zip(BUDGETS, shades, strict=True):
             for cell in found.cells("cross", row=sampler, column=pruner, workers=[workers]):
-                curves = found.curves(cell)
-                seconds = curves.costs * found.seconds(cell, 1.0)
-                axes.plot(seconds, curves.mean(), color=colour, alpha=shade, label=f"{workers:,}")
-        _lines(axes, found)
-        axes.set_xscale("log")
+                curves = found.curves(cell, "found")
+                axes.plot(curves.costs * found.seconds(cell, 1.0), curves.mean(), color=colour, alpha=shade)
+                axes.lines[-1].set_label(f"{workers:,}")
+        _lines(axes, found, "found")
         axes.set_title(f"{sampler}, {pruner}", fontsize=9)
         axes.set_xlabel("simulated seconds")
         axes.legend(frameon=False, fontsize=7, title="workers", title_fontsize=7)
-    several[0].set_ylabel("regret in Delta E")
+    several[0].set_ylabel("regret in Delta E of the best found")
     return figure
 
 
-def _lines(axes: Axes, found: Findings) -> None:
-    axes.axhline(found.goal.value, color="#777777", linewidth=0.8, linestyle=":")
+def _lines(axes: Axes, found: Findings, measure: Measure) -> None:
+    axes.axhline(found.goals[measure].value, color="#777777", linewidth=0.8, linestyle=":")
     axes.axhline(found.default, color="#b03060", linewidth=0.8, linestyle="--")
     axes.annotate("default configuration", (1.0, found.default), xycoords=("axes fraction", "data"), fontsize=7)
     axes.texts[-1].set(ha="right", va="bottom", color="#b03060")
-    axes.set_ylim(0, max(2.5 * found.goal.value, 1.5 * found.default))
+    axes.set_ylim(0, 1.6)
+    axes.set_xscale("log")
+    axes.minorticks_off()

@@ -22,13 +22,13 @@ PRUNERS: dict[str, Method] = {
     "hyperband": {"name": "hyperband"},
     "asha": {"name": "asha"},  # min_epochs 1, reduction_factor 3
 }
-BUDGETS = {1: 100.0, 2: 100.0, 8: 100.0, 64: 192.0, 1000: 2000.0}
-"""Whole trainings by number of workers: with more workers than 8, two or three rounds of them."""
-REPEATS = {1: 4, 2: 8, 8: 6, 64: 2, 1000: 1}
-RANDOM_REPEATS = {1: 40, 2: 40, 8: 40, 64: 8, 1000: 2}  # of plain random search: the measure of all others, and quick
+BUDGETS = {1: 100.0, 2: 100.0, 8: 100.0, 64: 128.0, 1000: 2000.0}
+"""Whole trainings by number of workers: with more workers than 8, two rounds of them."""
+REPEATS = {1: 2, 2: 4, 8: 2, 64: 1, 1000: 1}
+RANDOM_REPEATS = {1: 20, 2: 20, 8: 20, 64: 8, 1000: 2}  # of plain random search: the measure of all others, and quick
 CROWDED = 1000  # so many workers begin thousands of trials in a minute: not every pair is worth the wait
 CROWDED_PRUNERS = ("median", "asha")  # with random search; the samplers without a pruner
-BAYESIAN_BUDGET, BAYESIAN_REPEATS = 50.0, 2  # KerasTuner's Gaussian process takes seconds a proposal
+BAYESIAN_BUDGET, BAYESIAN_REPEATS = 50.0, 1  # KerasTuner's Gaussian process takes seconds a proposal
 AT_HOME = 2  # workers, in what follows: a laptop's
 VARIANTS: dict[str, tuple[Method, Method]] = {
     "tpe, none": ({"name": "tpe"}, PRUNERS["none"]),
@@ -40,11 +40,13 @@ VARIANTS: dict[str, tuple[Method, Method]] = {
     "tpe, asha 1/3": ({"name": "tpe"}, PRUNERS["asha"]),
     "tpe, asha 2/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": 2, "reduction_factor": 2}),
     "tpe, asha 2/3": ({"name": "tpe"}, {"name": "asha", "min_epochs": 2, "reduction_factor": 3}),
-    "tpe, asha 3/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": 3, "reduction_factor": 2}),
 }
 """By what the page calls them; asha by its min_epochs / reduction_factor."""
-VARIANT_REPEATS = 12
-SMOOTH_EPOCHS, SEEDS_PER_TRIAL, NOISE_REPEATS = (1, 2, 3), (1, 2, 4), 16
+VARIANT_REPEATS = 8
+DRAWN = {name: VARIANTS[name] for name in ("tpe, none", "tpe, median after 2 epochs", "tpe, asha 2/2")}
+DRAWN |= {"random, none": ({"name": "random"}, PRUNERS["none"])}
+DRAWN_REPEATS = 10  # each in a space of its own
+SMOOTH_EPOCHS, SEEDS_PER_TRIAL, NOISE_REPEATS = (1, 2, 3), (1, 2, 4), 12
 QUICK_CELLS = 10
 
 
@@ -53,7 +55,7 @@ class Cell:
     """Repeats of one search.
 
     Attributes:
-        part: "cross", "variant" or "noise".
+        part: "cross", "variant", "drawn" or "noise".
         row: What the page calls it, or the sampler.
         column: The pruner, where it is one of a table.
     """
@@ -74,9 +76,9 @@ class Cell:
         return [replace(self.setting, repeat=number) for number in range(self.repeats)]
 
 
-def cells(*, quick: bool = False) -> list[Cell]:
-    """Returns all that is simulated; `quick` with little of each."""
-    found = [*_cross(), *_variants(), *_noise()]
+def cells(*, times: int = 1, quick: bool = False) -> list[Cell]:
+    """Returns all that is simulated, with so many times the repeats; `quick` with little of some."""
+    found = [replace(c, repeats=c.repeats * times) for c in (*_cross(), *_variants(), *_drawn(), *_noise())]
     if quick:
         small = [cell for cell in found if cell.setting.workers in (2, 8) and cell.row != "keras_tuner.bayesian"]
         chosen = {cell.name for cell in random.Random(0).sample(small, QUICK_CELLS)}  # noqa: S311 - no secret
@@ -120,6 +122,11 @@ def _bearable(setting: Setting) -> bool:
 def _variants() -> Iterator[Cell]:
     for name, (sampler, pruner) in VARIANTS.items():
         yield Cell("variant", name, "", Setting(sampler, pruner, AT_HOME, BUDGETS[AT_HOME]), VARIANT_REPEATS)
+
+
+def _drawn() -> Iterator[Cell]:
+    for name, (sampler, pruner) in DRAWN.items():
+        yield Cell("drawn", name, "", Setting(sampler, pruner, AT_HOME, BUDGETS[AT_HOME], drawn=True), DRAWN_REPEATS)
 
 
 def _noise() -> Iterator[Cell]:

@@ -1,7 +1,7 @@
 """What searches were worth: regret against budget, and the cost of reaching what random search reaches.
 
-Regret is by how much the objective of what a search would promote exceeds the surrogate's optimum, both without noise,
-so luck counts for nothing. Intervals are bootstrapped over repeats.
+Regret is by how much the objective of what a search would promote, or has found, exceeds the surrogate's optimum, both
+without noise, so luck counts for nothing. Intervals are bootstrapped over repeats.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from benchmarks.replay.curve_models import Array
-from benchmarks.replay.simulation import Search
+from benchmarks.replay.judgement import Search
+from benchmarks.replay.process import Array
 
+Measure = Literal["promoted", "confirmed", "found"]
+"""See `Search`."""
 POINTS = 200  # of a budget at which a curve is looked at
 RESAMPLES, TAILS = 1000, (2.5, 97.5)
 
@@ -39,10 +42,12 @@ class Curves:
     Attributes:
         costs: Points of the budget, in whole trainings of average length.
         regrets: A row a search, a column a point; infinite before the first trial is complete.
+        defaults: The default configuration's regret, by search.
     """
 
     costs: Array
     regrets: Array
+    defaults: Array
 
     def at(self, cost: float) -> Estimate:
         """Returns the mean regret when so much of the budget is spent, or all of it."""
@@ -68,31 +73,32 @@ class Curves:
         low, high = (float(np.quantile(costs, tail / 100, method="nearest")) for tail in TAILS)
         return Estimate(_cost(self.costs, self.mean(), regret), low, high)
 
-    def beaten_by(self, regret: float, cost: float) -> float:
-        """Returns the share of searches that would promote something worse than a regret."""
-        return float(np.mean(self.regrets[:, self._place(cost)] > regret + 1e-9))
+    def worse_than_default(self, cost: float) -> float:
+        """Returns the share of searches that would then promote something worse than the default configuration."""
+        return float(np.mean(self.regrets[:, self._place(cost)] > self.defaults + 1e-9))
 
     def _place(self, cost: float) -> int:
         return min(int(np.searchsorted(self.costs, cost * (1 - 1e-9))), len(self.costs) - 1)
 
 
-def curves(searches: Sequence[Search], *, trainings: float, seconds: float, optimum: float) -> Curves:
+def curves(searches: Sequence[Search], measure: Measure, *, trainings: float, seconds: float) -> Curves:
     """Returns the regret of searches.
 
     Args:
         searches: Repeats of one.
+        measure: The regret of what.
         trainings: Their budget.
         seconds: The same in simulated time.
-        optimum: The least objective without noise.
     """
     costs = np.linspace(0.0, trainings, POINTS + 1)[1:]
-    regrets = [[_value(one, seconds * cost / trainings) - optimum for cost in costs] for one in searches]
-    return Curves(costs, np.array(regrets))
+    regrets = [[_value(one, measure, seconds * cost / trainings) - one.optimum for cost in costs] for one in searches]
+    return Curves(costs, np.array(regrets), np.array([one.default - one.optimum for one in searches]))
 
 
-def _value(search: Search, seconds: float) -> float:
+def _value(search: Search, measure: Measure, seconds: float) -> float:
     place = bisect.bisect_right(search.seconds, seconds)
-    return search.values[place - 1] if place else math.inf
+    values: list[float] = getattr(search, measure)
+    return values[place - 1] if place else math.inf
 
 
 def _cost(costs: Array, regrets: Array, wanted: float) -> float:

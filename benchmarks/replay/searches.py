@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.replay.judgement import Search
 from benchmarks.replay.plan import Cell
-from benchmarks.replay.simulation import Search, Setting, simulate
+from benchmarks.replay.simulation import Setting, simulate
 from benchmarks.replay.surrogate import recorded_surrogate
 
 Results = dict[str, list[Search]]
@@ -53,7 +54,7 @@ def _grouped(found: dict[tuple[str, int], Search]) -> Results:
 
 def _simulate(job: tuple[str, Setting]) -> tuple[str, int, Search]:
     name, setting = job
-    return name, setting.repeat, simulate(setting, recorded_surrogate())
+    return name, setting.repeat, simulate(setting, recorded_surrogate(setting.repeat if setting.drawn else None))
 
 
 def _patience(setting: Setting) -> float:

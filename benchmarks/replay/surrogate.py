@@ -15,8 +15,9 @@ from functools import cache
 
 import numpy as np
 
-from benchmarks.replay.curve_models import Array, Process
+from benchmarks.replay.curve_models import Process
 from benchmarks.replay.engine import Training
+from benchmarks.replay.process import Array
 from benchmarks.replay.recording import Recorded, by_configuration, read_recording, recorded_study
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
@@ -25,7 +26,7 @@ from search.space import Params, Space
 METRIC = "valid/delta_e"
 NEIGHBOURS = 12  # configurations whose seeds say how large the noise is: fewer are a guess, more are elsewhere
 FREE_MACHINE = 0.1  # quantile of the recorded seconds: the machine did other things as well
-GRID = 81  # values of each of both real parameters among which the optimum is looked for
+GRID = 41  # values of each of both real parameters among which the optimum is looked for
 
 
 class Surrogate:
@@ -40,20 +41,26 @@ class Surrogate:
         noise_curves: A row each of those: what a seed adds, by epoch.
     """
 
-    def __init__(self, trainings: Sequence[Recorded]) -> None:
-        """Fits it to recorded trainings, all complete."""
+    def __init__(self, trainings: Sequence[Recorded], *, draw: int | None = None) -> None:
+        """Fits it.
+
+        Args:
+            trainings: Recorded, all complete.
+            draw: Seed of a space drawn from those that the recording leaves possible; None is the likeliest.
+        """
         self.study = recorded_study()
         self.space = Space(self.study.space, self.study.train)
         self.last = self.study.objective.smooth_epochs
         seeds = [np.array([one.metrics[METRIC] for one in group]) for group in by_configuration(trainings)]
         self.points = np.stack([self._point(group[0].params) for group in by_configuration(trainings)])
         self.curves = np.stack([curves.mean(axis=0) for curves in seeds])
-        self.model = Process()
+        self.model = Process(draw=draw)
         self.model.fit(self.points, self.curves)
         self.noise_curves = np.stack([(one[0] - one[1]) / np.sqrt(2.0) for one in seeds if len(one) > 1])
         self.paired = np.array([len(one) > 1 for one in seeds])
         self._seconds = _seconds(trainings, self.space)
         self._curves: dict[bytes, Array] = {}
+        self._optimum: tuple[float, Params] | None = None
 
     def point(self, config: TrainConfig) -> Array:
         """Returns a configuration as a point of the unit cube."""
@@ -113,34 +120,34 @@ class Surrogate:
         """Returns the configuration that a study begins with."""
         return self.study.train
 
-    @cache  # noqa: B019 - there is one surrogate a process
     def optimum(self) -> tuple[float, Params]:
-        """Returns the least objective without noise, and where it is."""
-        rates, weights = (np.geomspace(low, high, GRID) for low, high in ((1e-4, 5e-3), (1.0, 300.0)))
-        found: list[tuple[float, Params]] = []
-        for factor, filters, others in itertools.product((1.0, 0.1), (8, 12, 16), (8, 16)):
-            axes = np.meshgrid(np.linspace(0, 1, GRID), np.linspace(0, 1, GRID), indexing="ij")
-            fixed = [1.0 + np.log10(factor), (filters - 8) / 8, (others - 8) / 8]
-            cube = np.stack(
-                [axes[0], np.full_like(axes[0], fixed[0]), axes[1], *(np.full_like(axes[0], f) for f in fixed[1:])], -1
-            )
-            values = self.model.predict(cube.reshape(-1, 5))[:, -self.last :].mean(axis=1)
-            best = int(values.argmin())
-            params = dict(
-                zip(
-                    self.study.space,
-                    (rates[best // GRID], factor, weights[best % GRID], filters, others),
-                    strict=True,
-                )
-            )
-            found.append((float(values[best]), params))
-        return min(found, key=lambda pair: pair[0])
+        """Returns the least objective without noise, and where it is; looked for once."""
+        if self._optimum is None:
+            rooms = itertools.product((1.0, 0.1), (8, 12, 16), (8, 16))
+            self._optimum = min((self._best_of(*room) for room in rooms), key=lambda pair: pair[0])
+        return self._optimum
+
+    def _best_of(self, factor: float, filters: int, others: int) -> tuple[float, Params]:
+        """Returns the least objective at one combination of what has few values."""
+        rate, weight = np.meshgrid(np.linspace(0, 1, GRID), np.linspace(0, 1, GRID), indexing="ij")
+        fixed = [np.full(GRID**2, one) for one in (1.0 + np.log10(factor), (filters - 8) / 8, (others - 8) / 8)]
+        points = np.column_stack([rate.ravel(), fixed[0], weight.ravel(), *fixed[1:]])
+        values = self.model.predict(points)[:, -self.last :].mean(axis=1)
+        best, space = int(values.argmin()), self.study.space
+        found = [
+            _at(rate.flat[best], space["optimizer.generator_learning_rate"]),
+            factor,
+            _at(weight.flat[best], space["losses.l1_weight"]),
+            filters,
+            others,
+        ]
+        return float(values[best]), dict(zip(space, found, strict=True))
 
 
 @cache
-def recorded_surrogate() -> Surrogate:
+def recorded_surrogate(draw: int | None = None) -> Surrogate:
     """Returns the surrogate of the recording, fitted once a process."""
-    return Surrogate([one for one in read_recording() if one.state == "complete"])
+    return Surrogate([one for one in read_recording() if one.state == "complete"], draw=draw)
 
 
 def _architecture(config: TrainConfig) -> tuple[int, int]:
@@ -166,3 +173,9 @@ def _share(value: float, parameter: object) -> float:
     """Returns where a value lies between a parameter's ends, on a logarithmic scale."""
     low, high = parameter.low, parameter.high  # type: ignore[attr-defined]
     return float(np.log(value / low) / np.log(high / low))
+
+
+def _at(share: float, parameter: object) -> float:
+    """Returns the value at a place between a parameter's ends."""
+    low, high = parameter.low, parameter.high  # type: ignore[attr-defined]
+    return float(low * (high / low) ** share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -30,7 +31,10 @@ def test_it_begins_with_the_default_and_ends_with_its_budget(surrogate: Surrogat
     assert search.seconds[-1] <= TPE.seconds(surrogate)
     assert 8 <= search.complete <= 14
     alone = simulate(dataclasses.replace(TPE, workers=1, trainings=2.0), surrogate)
-    assert alone.values[0] == surrogate.value(surrogate.default())
+    assert alone.promoted[0] == alone.confirmed[0] == alone.default == surrogate.value(surrogate.default())
+    assert math.isinf(alone.found[0])  # it was given, not found
+    assert search.found == sorted(search.found, reverse=True)
+    assert search.found[-1] <= search.promoted[-1] or search.promoted[-1] == search.default
 
 
 def test_asha_begins_more_and_lets_few_go_on(surrogate: Surrogate) -> None:

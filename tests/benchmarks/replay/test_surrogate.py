@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.replay.curve_models import Mean, Process, cross_validate
+from benchmarks.replay.process import Scores, gaussian_process
 from benchmarks.replay.recording import by_configuration, read_recording
-from benchmarks.replay.surrogate import METRIC, Surrogate, recorded_surrogate
+from benchmarks.replay.surrogate import METRIC, NEIGHBOURS, Surrogate, recorded_surrogate
 from colorgan.config import TrainConfig
 
 
@@ -55,13 +56,13 @@ def test_a_training_is_a_function_of_configuration_and_seed(surrogate: Surrogate
 
 
 def test_noise_is_as_large_and_as_alike_as_recorded(surrogate: Surrogate) -> None:
-    drawn = np.stack([surrogate.noise(elsewhere(surrogate, seed=seed)) for seed in range(4000)])
+    drawn = np.stack([surrogate.noise(elsewhere(surrogate, seed=seed)) for seed in range(2000)])
     point = surrogate.point(elsewhere(surrogate))
     pairs = surrogate.points[surrogate.paired]
-    nearest = surrogate.noise_curves[np.argsort(np.square(pairs - point).sum(axis=1), kind="stable")[:12]]
+    nearest = surrogate.noise_curves[np.argsort(np.square(pairs - point).sum(axis=1), kind="stable")[:NEIGHBOURS]]
     wanted = nearest.T @ nearest / len(nearest)
     assert np.allclose(drawn.mean(axis=0), 0.0, atol=0.1)
-    assert np.allclose(np.cov(drawn.T), wanted, atol=0.08 * wanted.max())
+    assert np.allclose(np.cov(drawn.T), wanted, atol=0.12 * wanted.max())
 
 
 def test_nothing_of_the_space_is_better_than_the_optimum(surrogate: Surrogate) -> None:
@@ -69,6 +70,17 @@ def test_nothing_of_the_space_is_better_than_the_optimum(surrogate: Surrogate) -
     assert surrogate.value(surrogate.space.to_config(params, seed=0)) == pytest.approx(best)
     assert best < surrogate.value(surrogate.default())
     assert best < min(surrogate.value(elsewhere(surrogate, rate=rate)) for rate in (1e-4, 3e-4, 1e-3, 5e-3))
+
+
+def test_drawn_functions_differ_and_agree_in_the_mean(surrogate: Surrogate) -> None:
+    points = np.random.default_rng(0).random((40, 5))
+    process = gaussian_process(surrogate.points, surrogate.curves[:, -1])
+    drawn = np.stack([Scores(process, [seed])(points) for seed in range(300)])
+    mean, deviation = process.predict(points, return_std=True)
+    assert np.allclose(Scores(process, None)(points), mean)
+    without_noise = np.sqrt(deviation**2 - process.kernel_.k2.noise_level * process._y_train_std**2)
+    assert np.allclose(drawn.mean(axis=0), mean, atol=4 * without_noise.max() / np.sqrt(300))
+    assert np.allclose(drawn.std(axis=0), without_noise, rtol=0.25)
 
 
 def test_a_larger_network_takes_longer(surrogate: Surrogate) -> None:
