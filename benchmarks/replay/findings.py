@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.replay.plan import BUDGETS, Cell
+from benchmarks.replay.plan import BUDGETS, WHOLE, Cell
 from benchmarks.replay.regret import Curves, Estimate, Measure, curves
 from benchmarks.replay.searches import Results
 from benchmarks.replay.surrogate import Surrogate
@@ -16,8 +16,7 @@ from benchmarks.replay.surrogate import Surrogate
 MEASURES: tuple[Measure, ...] = ("promoted", "confirmed", "found")
 NOTHING = Estimate(math.nan, math.nan, math.nan)
 FEW = (1, 2, 8)  # workers, with which a method learns about as much from a trial
-BUDGET = 100.0  # whole trainings with these
-AFTER = (16.0, 50.0, 100.0)  # trainings: the quickstart's, a default study's, and what all is measured with
+AFTER = (16.0, 25.0, 50.0, 100.0)  # trainings: the quickstart's, a quarter and a half of the measure's, all of it
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Pair:
         promoted: Regret of what is promoted, after each of `AFTER` trainings.
         confirmed: The same, of what is confirmed.
         found: The same, of what is found.
-        cost: Trainings until it has found what random search finds in `BUDGET`.
+        cost: Trainings until it has found what random search finds in `WHOLE`.
         asked: Configurations begun, on average.
         searches: How many.
     """
@@ -49,7 +48,7 @@ class Findings:
     Attributes:
         plan: The cells that there are results of.
         default: Regret of the default configuration.
-        goals: Regret of what plain random search promotes, confirms and finds in `BUDGET` trainings.
+        goals: Regret of what plain random search promotes, confirms and finds in `WHOLE` trainings.
     """
 
     def __init__(self, plan: Sequence[Cell], results: Results, surrogate: Surrogate) -> None:
@@ -59,7 +58,7 @@ class Findings:
         self.default = surrogate.value(surrogate.default()) - surrogate.optimum()[0]
         self._curves: dict[tuple[str, Measure], Curves] = {}
         plain = self.cells("cross", row="random", column="none", workers=FEW)
-        self.goals = {measure: self._pooled(plain, measure).at(BUDGET) for measure in MEASURES}
+        self.goals = {measure: self._pooled(plain, measure).at(WHOLE) for measure in MEASURES}
 
     def cells(
         self, part: str, *, row: str | None = None, column: str | None = None, workers: Iterable[int] = tuple(BUDGETS)

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from benchmarks.replay.surrogate import Surrogate
 from colorgan.record import TrialRecord
+from search import confirmation
 from search.snapshot import group_name
 from search.space import Params
 
@@ -28,8 +29,8 @@ class Search:
         default: That of the default configuration.
         seconds: When one of the following changed.
         promoted: That of the best trial by its noisy objective.
-        confirmed: That of the best of the three best and the default by `CONFIRM_SEEDS` fresh seeds each, which are
-            not counted as cost.
+        confirmed: That of what `make promote` would take of the three best and the default, after `CONFIRM_SEEDS`
+            fresh seeds each, which are not counted as cost.
         found: The least among complete trials, the default's not counted; infinite while there is none.
         asked: Configurations that it has begun.
         complete: Trainings that came to their end.
@@ -54,7 +55,7 @@ class _Judge:
         self._means: dict[str, float] = {}
         self._params: dict[str, Params] = {DEFAULT: surrogate.space.default_params()[0]}
         self._values: dict[str, float] = {}
-        self._confirmed: dict[str, float] = {}
+        self._winners: dict[tuple[str, ...], str] = {}
         self._found = math.inf
 
     def see(self, record: TrialRecord) -> tuple[float, float, float]:
@@ -65,9 +66,9 @@ class _Judge:
         self._means[name] = fmean(self._seeds[name])
         if name != DEFAULT:
             self._found = min(self._found, self._value(name))
-        best = heapq.nsmallest(CANDIDATES, self._means, key=self._means.__getitem__)
-        confirmed = min(dict.fromkeys([*best, DEFAULT]), key=self._confirm)
-        return self._value(best[0]), self._value(confirmed), self._found
+        best = heapq.nsmallest(CANDIDATES + 1, self._means, key=self._means.__getitem__)
+        candidates = tuple(sorted([name for name in best if name != DEFAULT][:CANDIDATES]))
+        return self._value(best[0]), self._value(self._winner(candidates)), self._found
 
     def _value(self, name: str) -> float:
         if name not in self._values:
@@ -75,14 +76,22 @@ class _Judge:
             self._values[name] = self._surrogate.value(config)
         return self._values[name]
 
-    def _confirm(self, name: str) -> float:
-        if name not in self._confirmed:
-            first = FRESH + CONFIRM_SEEDS * self._repeat
-            seeds = range(first, first + CONFIRM_SEEDS)
-            configs = [self._surrogate.space.to_config(self._params[name], seed=seed) for seed in seeds]
-            noise = [self._surrogate.noise(config)[-self._surrogate.last :].mean() for config in configs]
-            self._confirmed[name] = self._value(name) + float(fmean(noise))
-        return self._confirmed[name]
+    def _winner(self, candidates: tuple[str, ...]) -> str:
+        """Returns what is surely better than the default, else the default."""
+        if candidates not in self._winners:
+            groups = {confirmation.DEFAULT: DEFAULT} | {name: name for name in candidates}
+            scores = {group: self._scores(name) for group, name in groups.items()}
+            self._winners[candidates] = groups[confirmation.winner(scores, "minimize")]
+        return self._winners[candidates]
+
+    def _scores(self, name: str) -> dict[int, float]:
+        """Returns the objective of a configuration by fresh seed."""
+        first = FRESH + CONFIRM_SEEDS * self._repeat
+        found = {}
+        for seed in range(first, first + CONFIRM_SEEDS):
+            config = self._surrogate.space.to_config(self._params[name], seed=seed)
+            found[seed] = self._value(name) + float(self._surrogate.noise(config)[-self._surrogate.last :].mean())
+        return found
 
 
 def judge(complete: Iterable[tuple[float, TrialRecord]], surrogate: Surrogate, repeat: int, *, asked: int) -> Search:

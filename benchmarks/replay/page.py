@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.replay.curve_models import MODELS, cross_validate
-from benchmarks.replay.findings import AFTER, BUDGET, FEW, Findings
+from benchmarks.replay.findings import AFTER, FEW, Findings
 from benchmarks.replay.noise import epoch_to_epoch, smoothed
-from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, SMOOTH_EPOCHS, Cell
+from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, SMOOTH_EPOCHS, WHOLE, Cell
 from benchmarks.replay.recording import Recorded, by_configuration
 from benchmarks.replay.regret import Estimate
 from benchmarks.replay.sensitivity import shares
@@ -92,14 +92,13 @@ def _amount(found: Findings, seconds: float) -> str:
 
 
 def _pairs(found: Findings) -> str:
-    columns = ["sampler", "pruner", *(f"found after {cost:.0f}" for cost in AFTER), "cost of random's 100"]
-    columns += ["promoted after 16", "after 100", "confirmed after 16", "after 100", "begun", "searches"]
+    short = AFTER[:-1]
+    columns = ["sampler", "pruner", *(f"found after {cost:.0f}" for cost in short), "cost of random's 100"]
+    columns += ["promoted after 16", "after 50", "confirmed after 50", "begun", "searches"]
     rows = []
     for pair in found.pairs():
-        best = [_interval(one) for one in pair.found]
-        others = [
-            _interval(one) for one in (pair.promoted[0], pair.promoted[-1], pair.confirmed[0], pair.confirmed[-1])
-        ]
+        best = [_interval(one) for one in pair.found[:-1]]
+        others = [_interval(one) for one in (pair.promoted[0], pair.promoted[2], pair.confirmed[2])]
         rows.append(
             [pair.sampler, pair.pruner, *best, _costs(pair.cost), *others, f"{pair.asked:.0f}", str(pair.searches)]
         )
@@ -121,8 +120,8 @@ def _workers(found: Findings, workers: int) -> str:
             mine = [cell for cell in cells if (cell.row, cell.column) == (sampler, pruner)]
             row.append("<br>".join(_cell(found, cell) for cell in mine))
         rows.append(row)
-    seconds = found.seconds(cells[0], cells[0].setting.trainings)
-    title = f"{workers:,} worker{'s' if workers > 1 else ''}: {BUDGETS[workers]:.0f} trainings, {seconds:,.0f} s"
+    seconds = found.seconds(cells[0], BUDGETS[workers])
+    title = f"{workers:,} worker{'s' if workers > 1 else ''}: {BUDGETS[workers]:,.0f} trainings, {seconds:,.0f} s"
     return f"<details><summary>{title}</summary>\n\n{table(['sampler', *PRUNERS], rows)}\n\n</details>"
 
 
@@ -130,7 +129,7 @@ def _cell(found: Findings, cell: Cell) -> str:
     best = found.curves(cell, "found")
     cost = best.cost_of(found.goals["found"].value).value
     reached = f"{found.seconds(cell, cost):,.0f} s" if math.isfinite(cost) else "never"
-    last, promoted = (curves.at(cell.setting.trainings) for curves in (best, found.curves(cell, "promoted")))
+    last, promoted = (curves.at(BUDGETS[cell.setting.workers]) for curves in (best, found.curves(cell, "promoted")))
     return f"{_interval(last)}, {reached}; {promoted.value:.2f}"
 
 
@@ -144,24 +143,23 @@ def _drawn(found: Findings) -> str:
     plain = [found.curves(cell, "found") for cell in cells if cell.row == "random, none"]
     if not plain:
         return ""
-    goal = plain[0].at(BUDGET)
+    goal = plain[0].at(WHOLE)
     return f"Random search's best of 100 has found a regret of {goal} here.\n\n{_judged(found, cells, goal.value)}"
 
 
 def _judged(found: Findings, cells: Sequence[Cell], goal: float) -> str:
-    columns = ["at 2 workers", *(f"found after {cost:.0f}" for cost in AFTER), "cost of random's 100"]
+    looked_at = (AFTER[0], AFTER[2], AFTER[3])
+    columns = ["at 2 workers", *(f"found after {cost:.0f}" for cost in looked_at), "cost of random's 100"]
     columns += [f"promoted after {cost:.0f}" for cost in (AFTER[0], AFTER[-1])]
-    columns += [f"worse than default after {cost:.0f}" for cost in AFTER] + [
-        "confirmed after 100",
-        "worse than default",
-    ]
+    columns += [f"worse than default after {cost:.0f}" for cost in looked_at]
+    columns += ["confirmed after 100", "worse than default"]
     rows = []
     for cell in cells:
         best, promoted, confirmed = (found.curves(cell, measure) for measure in ("found", "promoted", "confirmed"))
-        row = [", ".join(filter(None, (cell.row, cell.column))), *(_interval(best.at(cost)) for cost in AFTER)]
+        row = [", ".join(filter(None, (cell.row, cell.column))), *(_interval(best.at(cost)) for cost in looked_at)]
         row += [_costs(best.cost_of(goal)), *(_interval(promoted.at(cost)) for cost in (AFTER[0], AFTER[-1]))]
-        row += [f"{promoted.worse_than_default(cost):.0%}" for cost in AFTER]
-        rows.append([*row, _interval(confirmed.at(BUDGET)), f"{confirmed.worse_than_default(BUDGET):.0%}"])
+        row += [f"{promoted.worse_than_default(cost):.0%}" for cost in looked_at]
+        rows.append([*row, _interval(confirmed.at(WHOLE)), f"{confirmed.worse_than_default(WHOLE):.0%}"])
     return table(columns, rows)
 
 
@@ -189,12 +187,12 @@ def _noise(found: Findings) -> str:
         rows.append([str(epochs), *(f"{number:.2f}" for number in numbers), f"{one.reliability:.0%}"])
     columns = ["smooth_epochs", "seeds alone", "in the better half", "configurations", "reliable in the better half"]
     recorded = table(columns, rows)
-    columns = ["tpe, none, 2 workers", *(f"promoted after {cost:.0f}" for cost in AFTER), "found after 100"]
+    columns = ["tpe, none, 2 workers", *(f"promoted after {cost:.0f}" for cost in AFTER[1:]), "found after 100"]
     columns += ["confirmed after 100", "begun"]
     rows = []
     for cell in found.cells("noise"):
-        promoted = [_interval(found.curves(cell, "promoted").at(cost)) for cost in AFTER]
-        others = [_interval(found.curves(cell, measure).at(BUDGET)) for measure in ("found", "confirmed")]
+        promoted = [_interval(found.curves(cell, "promoted").at(cost)) for cost in AFTER[1:]]
+        others = [_interval(found.curves(cell, measure).at(WHOLE)) for measure in ("found", "confirmed")]
         rows.append([cell.row, *promoted, *others, f"{found.asked(cell):.0f}"])
     alike = epoch_to_epoch(found.surrogate)
     return f"{recorded}\n\nThe noise of the last two epochs correlates with {alike:.2f}.\n\n{table(columns, rows)}"
