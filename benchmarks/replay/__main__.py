@@ -8,9 +8,7 @@ python -m benchmarks.replay record RESULTS       make the recording from the res
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from pathlib import Path
 
 from benchmarks.replay.findings import Findings
@@ -31,20 +29,13 @@ def main() -> None:
         print(f"{write_recording(given.results)} trainings in {FILE.relative_to(ROOT)}")
         return
     searches = given.out / ("quick.jsonl" if given.quick else "searches.jsonl")
-    times = searches.with_suffix(".seconds.json")
+    plan = cells(times=given.times, quick=given.quick)
     if given.what == "simulate":
         for name, module in missing().items():
             print(f"without {name}: {module} is not installed", flush=True)
-        started = time.monotonic()
-        run_all(
-            cells(times=given.times, quick=given.quick),
-            searches,
-            processes=given.processes,
-            say=lambda line: print(line, flush=True),
-        )
-        times.write_text(json.dumps(time.monotonic() - started), encoding="utf-8")
-    found = Findings(cells(times=given.times, quick=given.quick), read_all(searches), recorded_surrogate())
-    made = blocks(found, read_recording(), seconds=json.loads(times.read_text(encoding="utf-8")))
+        run_all(plan, searches, processes=given.processes, say=lambda line: print(line, flush=True))
+    found = Findings(plan, read_all(searches, plan), recorded_surrogate())
+    made = blocks(found, read_recording(), command="make replay" + (f" TIMES={given.times}" if given.times > 1 else ""))
     if given.quick:
         print("\n\n".join(f"== {name}\n\n{text}" for name, text in made.items()))
         return

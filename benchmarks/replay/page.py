@@ -35,18 +35,18 @@ def write_page(path: Path, blocks: Mapping[str, str]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def blocks(found: Findings, trainings: Sequence[Recorded], *, seconds: float) -> dict[str, str]:
+def blocks(found: Findings, trainings: Sequence[Recorded], *, command: str) -> dict[str, str]:
     """Returns what is found, by the name of its marker.
 
     Args:
         found: The searches.
         trainings: The recording.
-        seconds: Real time that the simulation took.
+        command: What has simulated them.
     """
     return {
         "recording": _recording(found.surrogate, trainings),
         "models": _models(found.surrogate),
-        "amount": _amount(found, seconds),
+        "amount": _amount(found, command),
         "pairs": _pairs(found),
         "workers": "\n\n".join(
             _workers(found, workers) for workers in BUDGETS if found.cells("cross", workers=[workers])
@@ -85,10 +85,10 @@ def _models(surrogate: Surrogate) -> str:
     return table(["", "RMSE of Delta E", "R2", "slope"], rows)
 
 
-def _amount(found: Findings, seconds: float) -> str:
+def _amount(found: Findings, command: str) -> str:
     searches = sum(len(found.results[cell.name]) for cell in found.plan)
     trials = sum(search.asked for cell in found.plan for search in found.results[cell.name])
-    return f"{searches:,} searches of {trials:,} trials in all, simulated in {seconds / 60:.0f} minutes on two cores."
+    return f"`{command}` has simulated {searches:,} searches of {trials:,} trials in all."
 
 
 def _pairs(found: Findings) -> str:

@@ -59,6 +59,8 @@ class Cell:
         part: "cross", "variant", "drawn" or "noise".
         row: What the page calls it, or the sampler.
         column: The pruner, where it is one of a table.
+        repeats: How many searches, at the least.
+        times: So many times as many.
     """
 
     part: str
@@ -66,6 +68,7 @@ class Cell:
     column: str
     setting: Setting
     repeats: int
+    times: int = 1
 
     @property
     def name(self) -> str:
@@ -74,12 +77,12 @@ class Cell:
 
     def settings(self) -> list[Setting]:
         """Returns the searches, each with seeds of its own."""
-        return [replace(self.setting, repeat=number) for number in range(self.repeats)]
+        return [replace(self.setting, repeat=number) for number in range(self.repeats * self.times)]
 
 
 def cells(*, times: int = 1, quick: bool = False) -> list[Cell]:
     """Returns all that is simulated, with so many times the repeats; `quick` with little of some."""
-    found = [replace(c, repeats=c.repeats * times) for c in (*_cross(), *_variants(), *_drawn(), *_noise())]
+    found = [replace(cell, times=times) for cell in (*_cross(), *_variants(), *_drawn(), *_noise())]
     if quick:
         small = [cell for cell in found if cell.setting.workers in (2, 8) and cell.row != "keras_tuner.bayesian"]
         chosen = {cell.name for cell in random.Random(0).sample(small, QUICK_CELLS)}  # noqa: S311 - no secret

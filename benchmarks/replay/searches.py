@@ -20,9 +20,14 @@ Results = dict[str, list[Search]]
 
 
 def run_all(plan: Sequence[Cell], path: Path, *, processes: int, say: Callable[[str], None]) -> Results:
-    """Simulates all searches of a plan, those that take longest first, and writes them to a file."""
-    jobs = [(cell.name, setting) for cell in plan for setting in cell.settings()]
-    jobs.sort(key=lambda job: -_patience(job[1]))
+    """Simulates all searches of a plan, and writes them to a file.
+
+    First all that a plan without `times` has, those that take longest first; so a file that is cut short serves one.
+    """
+    order = [
+        (setting.repeat // c.repeats, -_patience(setting), c.name, setting) for c in plan for setting in c.settings()
+    ]
+    jobs = [(name, setting) for _, _, name, setting in sorted(order, key=lambda job: job[:2])]
     os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes when they start
     path.parent.mkdir(parents=True, exist_ok=True)
     found: dict[tuple[str, int], Search] = {}
@@ -35,13 +40,15 @@ def run_all(plan: Sequence[Cell], path: Path, *, processes: int, say: Callable[[
     return _grouped(found)
 
 
-def read_all(path: Path) -> Results:
-    """Returns the searches that a file holds."""
+def read_all(path: Path, plan: Sequence[Cell]) -> Results:
+    """Returns the searches of a plan that a file holds."""
+    wanted = {(cell.name, setting.repeat) for cell in plan for setting in cell.settings()}
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         tree = json.loads(line)
         key = tree.pop("name"), tree.pop("repeat")
-        found[key] = Search(**tree)
+        if key in wanted:
+            found[key] = Search(**tree)
     return _grouped(found)
 
 

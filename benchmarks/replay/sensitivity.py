@@ -44,10 +44,10 @@ class Share:
 
 def shares(trainings: Sequence[Recorded], surrogate: Surrogate) -> list[Share]:
     """Returns the parameters, the one that explains most of Delta E first."""
-    found = {one.path: one for one in importances(surrogate.study, [_record(n, t) for n, t in enumerate(trainings)])}
+    groups = by_configuration(trainings)
+    found = {one.path: one for one in importances(surrogate.study, [_record(n, g) for n, g in enumerate(groups)])}
     delta_e = _variances(lambda points: surrogate.model.predict(points)[:, -surrogate.last :].mean(axis=1))
     colour_model = Process()
-    groups = by_configuration(trainings)
     colour_model.fit(surrogate.points, np.array([np.mean([one.metrics[RATIO] for one in g], axis=0) for g in groups]))
     colour = _variances(lambda points: colour_model.predict(points)[:, -surrogate.last :].mean(axis=1))
     rows = [
@@ -64,13 +64,14 @@ def shares(trainings: Sequence[Recorded], surrogate: Surrogate) -> list[Share]:
     return sorted(rows, key=lambda row: -row.in_all)
 
 
-def _record(number: int, training: Recorded) -> TrialRecord:
+def _record(number: int, seeds: Sequence[Recorded]) -> TrialRecord:
+    """Returns a configuration as one trial, with the mean over its seeds, which are no trials of their own here."""
     return TrialRecord(
         number=number,
         state="complete",
-        seed=training.seed,
-        params=dict(training.params),
-        objective=fmean(training.metrics[METRIC][-2:]),
+        seed=seeds[0].seed,
+        params=dict(seeds[0].params),
+        objective=fmean(fmean(one.metrics[METRIC][-2:]) for one in seeds),
     )
 
 
@@ -88,7 +89,7 @@ def _variances(function: Callable[[Array], Array]) -> list[tuple[float, float]]:
         mixed = first.copy()
         mixed[:, column] = second[:, column]
         at_mixed = function(mixed)
-        alone = np.mean(at_second * (at_mixed - at_first)) / variance
+        alone = np.mean((at_second - at_second.mean()) * (at_mixed - at_first)) / variance
         found.append((float(alone), float(np.mean((at_first - at_mixed) ** 2) / 2 / variance)))
     return found
 
