@@ -28,7 +28,7 @@ def test_a_search_is_reproducible_and_a_repeat_is_another(surrogate: Surrogate) 
 def test_it_begins_with_the_default_and_ends_with_its_budget(surrogate: Surrogate) -> None:
     search = simulate(TPE, surrogate)
     assert search.seconds == sorted(search.seconds)
-    assert search.seconds[-1] <= TPE.seconds(surrogate)
+    assert search.seconds[-1] <= TPE.seconds(surrogate) + 30.0  # an epoch that was under way
     assert 8 <= search.complete <= 14
     alone = simulate(dataclasses.replace(TPE, workers=1, trainings=2.0), surrogate)
     assert alone.promoted[0] == alone.confirmed[0] == alone.default == surrogate.value(surrogate.default())
