@@ -35,6 +35,7 @@ def run_all(plan: Sequence[Cell], path: Path, *, processes: int, say: Callable[[
         for done, (name, repeat, search) in enumerate(pool.imap_unordered(_simulate, jobs), 1):
             found[name, repeat] = search
             file.write(json.dumps({"name": name, "repeat": repeat, **dataclasses.asdict(search)}) + "\n")
+            file.flush()
             if done % max(1, len(jobs) // 20) == 0:
                 say(f"{done}/{len(jobs)} searches")
     return _grouped(found)
