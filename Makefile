@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup setup-dev search status tensorboard compare dashboard promote train evaluate export colorize demo
-.PHONY: doctor audit check test chaos fuzz bench lock clean
+.PHONY: doctor audit check test chaos fuzz bench replay lock clean
 
 STUDY ?= studies/quickstart.yaml
 DATA ?=
@@ -20,6 +20,7 @@ PICK ?=
 KILLS ?=
 EXAMPLES ?=
 AGAINST ?=
+TIMES ?=
 TO ?=
 MODEL ?=
 INPUT ?=
@@ -117,6 +118,9 @@ fuzz: setup-dev ## Feed studies and photos of rubbish to their readers: EXAMPLES
 
 bench: setup-dev ## The project's benchmarks
 	$(VENV_PYTHON) -m benchmarks
+
+replay: setup-dev ## Simulate searches on recorded trials, and write docs/methods.md: TIMES= (as many) EXTRAS=cmaes
+	$(VENV_PYTHON) -m benchmarks.replay $(call option,--times,TIMES)
 
 lock: ## Pin the dependencies anew with uv; UPGRADE=1 takes the newest versions
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate $(if $(UPGRADE),--upgrade) \

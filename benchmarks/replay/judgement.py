@@ -1,0 +1,116 @@
+"""What a simulated search has at each time, judged without noise: what it would promote, and what it has found."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from benchmarks.replay.surrogate import Surrogate
+from colorgan.record import TrialRecord
+from search import confirmation
+from search.snapshot import group_name
+from search.space import Params
+
+CANDIDATES, CONFIRM_SEEDS = 3, 4  # as `make promote`
+FRESH = 2**30  # beyond the seeds of searches
+DEFAULT = group_name(0)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What became of a search: objectives without noise, over time.
+
+    Attributes:
+        optimum: The least that there is.
+        default: That of the default configuration.
+        seconds: When one of the following changed.
+        promoted: That of the best trial by its noisy objective.
+        confirmed: That of what `make promote` would take of the three best and the default, after `CONFIRM_SEEDS`
+            fresh seeds each, which are not counted as cost.
+        found: The least among complete trials, the default's not counted; infinite while there is none.
+        asked: Configurations that it has begun.
+        complete: Trainings that came to their end.
+    """
+
+    optimum: float
+    default: float
+    seconds: list[float] = field(default_factory=list)
+    promoted: list[float] = field(default_factory=list)
+    confirmed: list[float] = field(default_factory=list)
+    found: list[float] = field(default_factory=list)
+    asked: int = 0
+    complete: int = 0
+
+
+class _Judge:
+    """The trials so far."""
+
+    def __init__(self, surrogate: Surrogate, repeat: int) -> None:
+        self._surrogate, self._repeat = surrogate, repeat
+        self._seeds: dict[str, list[float]] = defaultdict(list)
+        self._means: dict[str, float] = {}
+        self._params: dict[str, Params] = {DEFAULT: surrogate.space.default_params()[0]}
+        self._values: dict[str, float] = {}
+        self._winners: dict[tuple[str, ...], str] = {}
+        self._found = math.inf
+
+    def see(self, record: TrialRecord) -> tuple[float, float, float]:
+        """Takes a complete trial; returns what is promoted, confirmed and found then."""
+        name = record.group or group_name(record.number)
+        self._params.setdefault(name, dict(record.params))
+        self._seeds[name].append(math.inf if record.objective is None else record.objective)
+        self._means[name] = fmean(self._seeds[name])
+        if name != DEFAULT:
+            self._found = min(self._found, self._value(name))
+        best = heapq.nsmallest(CANDIDATES + 1, self._means, key=self._means.__getitem__)
+        candidates = tuple(sorted([name for name in best if name != DEFAULT][:CANDIDATES]))
+        return self._value(best[0]), self._value(self._winner(candidates)), self._found
+
+    def _value(self, name: str) -> float:
+        if name not in self._values:
+            config = self._surrogate.space.to_config(self._params[name], seed=0)
+            self._values[name] = self._surrogate.value(config)
+        return self._values[name]
+
+    def _winner(self, candidates: tuple[str, ...]) -> str:
+        """Returns what is surely better than the default, else the default."""
+        if candidates not in self._winners:
+            groups = {confirmation.DEFAULT: DEFAULT} | {name: name for name in candidates}
+            scores = {group: self._scores(name) for group, name in groups.items()}
+            self._winners[candidates] = groups[confirmation.winner(scores, "minimize")]
+        return self._winners[candidates]
+
+    def _scores(self, name: str) -> dict[int, float]:
+        """Returns the objective of a configuration by fresh seed."""
+        first = FRESH + CONFIRM_SEEDS * self._repeat
+        found = {}
+        for seed in range(first, first + CONFIRM_SEEDS):
+            config = self._surrogate.space.to_config(self._params[name], seed=seed)
+            found[seed] = self._value(name) + float(self._surrogate.noise(config)[-self._surrogate.last :].mean())
+        return found
+
+
+def judge(complete: Iterable[tuple[float, TrialRecord]], surrogate: Surrogate, repeat: int, *, asked: int) -> Search:
+    """Judges a search.
+
+    Args:
+        complete: When each trial was complete, in this order, and its record.
+        surrogate: Knows what they are worth.
+        repeat: Of the search, from which fresh seeds come.
+        asked: Configurations that it has begun.
+    """
+    judge, changes, trials = _Judge(surrogate, repeat), [], 0
+    for seconds, record in complete:
+        trials += 1
+        now = judge.see(record)
+        if not changes or changes[-1][1] != now:
+            changes.append((seconds, now))
+    columns = zip(*(now for _, now in changes), strict=True) if changes else ((), (), ())
+    promoted, confirmed, found = (list(column) for column in columns)
+    default = surrogate.value(surrogate.default())
+    times = [seconds for seconds, _ in changes]
+    return Search(surrogate.optimum()[0], default, times, promoted, confirmed, found, asked=asked, complete=trials)

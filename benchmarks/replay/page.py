@@ -1,0 +1,207 @@
+"""Writes what was found into `docs/methods.md`, between its markers: tables and the sentences that state figures.
+
+<!-- replay: NAME -->
+...
+<!-- end -->
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.replay.curve_models import MODELS, cross_validate
+from benchmarks.replay.findings import AFTER, FEW, Findings
+from benchmarks.replay.noise import epoch_to_epoch, smoothed
+from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, SMOOTH_EPOCHS, WHOLE, Cell
+from benchmarks.replay.recording import Recorded, by_configuration
+from benchmarks.replay.regret import Estimate
+from benchmarks.replay.sensitivity import shares
+from benchmarks.replay.surrogate import Surrogate
+
+_BLOCK = re.compile(r"(<!-- replay: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def write_page(path: Path, blocks: Mapping[str, str]) -> None:
+    """Replaces what stands between the markers of a page.
+
+    Raises:
+        KeyError: The page has a marker of another name.
+    """
+    text = path.read_text(encoding="utf-8")
+    text = _BLOCK.sub(lambda found: f"{found[1]}\n{blocks[found[2]].strip()}\n\n{found[3]}", text)
+    path.write_text(text, encoding="utf-8")
+
+
+def blocks(found: Findings, trainings: Sequence[Recorded], *, command: str) -> dict[str, str]:
+    """Returns what is found, by the name of its marker.
+
+    Args:
+        found: The searches.
+        trainings: The recording.
+        command: What has simulated them.
+    """
+    return {
+        "recording": _recording(found.surrogate, trainings),
+        "models": _models(found.surrogate),
+        "amount": _amount(found, command),
+        "pairs": _pairs(found),
+        "workers": "\n\n".join(
+            _workers(found, workers) for workers in BUDGETS if found.cells("cross", workers=[workers])
+        ),
+        "variants": _variants(found),
+        "drawn": _drawn(found),
+        "importance": _importance(trainings, found.surrogate),
+        "noise": _noise(found),
+    }
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table in Markdown."""
+    lines = ["| " + " | ".join(row) + " |" for row in (columns, ["---"] * len(columns), *rows)]
+    return "\n".join(lines)
+
+
+def _recording(surrogate: Surrogate, trainings: Sequence[Recorded]) -> str:
+    failed = sum(one.state != "complete" for one in trainings)
+    pairs = int(surrogate.paired.sum())
+    seconds = surrogate.training_seconds()
+    best, default = surrogate.optimum(), surrogate.value(surrogate.default())
+    at = ", ".join(f"{path} {value:.3g}" for path, value in best[1].items())
+    return (
+        f"{len(trainings)} trainings of {len(by_configuration(trainings))} configurations, {pairs} of them with two "
+        f"seeds; {failed or 'none'} failed. A training of average architecture takes {seconds:.0f} simulated seconds. "
+        f"The surrogate's optimum is {best[0]:.2f} ({at}), the default configuration has {default:.2f}."
+    )
+
+
+def _models(surrogate: Surrogate) -> str:
+    rows = []
+    for name, make in MODELS.items():
+        found = cross_validate(make, surrogate.points, surrogate.curves, last=surrogate.last)
+        rows.append([name, f"{found.rmse:.2f}", f"{found.r2:.2f}", f"{found.slope:.2f}" if name != "mean" else ""])
+    return table(["", "RMSE of Delta E", "R2", "slope"], rows)
+
+
+def _amount(found: Findings, command: str) -> str:
+    searches = sum(len(found.results[cell.name]) for cell in found.plan)
+    trials = sum(search.asked for cell in found.plan for search in found.results[cell.name])
+    return f"`{command}` has simulated {searches:,} searches of {trials:,} trials in all."
+
+
+def _pairs(found: Findings) -> str:
+    short = AFTER[:-1]
+    columns = ["sampler", "pruner", *(f"found after {cost:.0f}" for cost in short), "cost of random's 100"]
+    columns += ["promoted after 16", "after 50", "confirmed after 50", "begun", "searches"]
+    rows = []
+    for pair in found.pairs():
+        best = [_interval(one) for one in pair.found[:-1]]
+        others = [_interval(one) for one in (pair.promoted[0], pair.promoted[2], pair.confirmed[2])]
+        rows.append(
+            [pair.sampler, pair.pruner, *best, _costs(pair.cost), *others, f"{pair.asked:.0f}", str(pair.searches)]
+        )
+    goals = found.goals
+    head = (
+        f"Random search's best of 100, with {', '.join(map(str, FEW))} workers together: it has found a regret of "
+        f"{goals['found']}, would promote one of {goals['promoted']}, and after confirmation {goals['confirmed']}. The "
+        f"default configuration has {found.default:.2f}."
+    )
+    return f"{head}\n\n{table(columns, rows)}"
+
+
+def _workers(found: Findings, workers: int) -> str:
+    cells = found.cells("cross", workers=[workers])
+    rows = []
+    for sampler in dict.fromkeys(cell.row for cell in cells):
+        row = [sampler]
+        for pruner in PRUNERS:
+            mine = [cell for cell in cells if (cell.row, cell.column) == (sampler, pruner)]
+            row.append("<br>".join(_cell(found, cell) for cell in mine))
+        rows.append(row)
+    seconds = found.seconds(cells[0], BUDGETS[workers])
+    title = f"{workers:,} worker{'s' if workers > 1 else ''}: {BUDGETS[workers]:,.0f} trainings, {seconds:,.0f} s"
+    return f"<details><summary>{title}</summary>\n\n{table(['sampler', *PRUNERS], rows)}\n\n</details>"
+
+
+def _cell(found: Findings, cell: Cell) -> str:
+    best = found.curves(cell, "found")
+    cost = best.cost_of(found.goals["found"].value).value
+    reached = f"{found.seconds(cell, cost):,.0f} s" if math.isfinite(cost) else "never"
+    last, promoted = (curves.at(BUDGETS[cell.setting.workers]) for curves in (best, found.curves(cell, "promoted")))
+    return f"{_interval(last)}, {reached}; {promoted.value:.2f}"
+
+
+def _variants(found: Findings) -> str:
+    cells = [*found.cells("variant"), *found.cells("cross", row="random", column="none", workers=[AT_HOME])]
+    return _judged(found, cells, found.goals["found"].value)
+
+
+def _drawn(found: Findings) -> str:
+    cells = found.cells("drawn")
+    plain = [found.curves(cell, "found") for cell in cells if cell.row == "random, none"]
+    if not plain:
+        return ""
+    goal = plain[0].at(WHOLE)
+    return f"Random search's best of 100 has found a regret of {goal} here.\n\n{_judged(found, cells, goal.value)}"
+
+
+def _judged(found: Findings, cells: Sequence[Cell], goal: float) -> str:
+    looked_at = (AFTER[0], AFTER[2], AFTER[3])
+    columns = ["at 2 workers", *(f"found after {cost:.0f}" for cost in looked_at), "cost of random's 100"]
+    columns += [f"promoted after {cost:.0f}" for cost in (AFTER[0], AFTER[-1])]
+    columns += [f"worse than default after {cost:.0f}" for cost in looked_at]
+    columns += ["confirmed after 100", "worse than default"]
+    rows = []
+    for cell in cells:
+        best, promoted, confirmed = (found.curves(cell, measure) for measure in ("found", "promoted", "confirmed"))
+        row = [", ".join(filter(None, (cell.row, cell.column))), *(_interval(best.at(cost)) for cost in looked_at)]
+        row += [_costs(best.cost_of(goal)), *(_interval(promoted.at(cost)) for cost in (AFTER[0], AFTER[-1]))]
+        row += [f"{promoted.worse_than_default(cost):.0%}" for cost in looked_at]
+        rows.append([*row, _interval(confirmed.at(WHOLE)), f"{confirmed.worse_than_default(WHOLE):.0%}"])
+    return table(columns, rows)
+
+
+def _importance(trainings: Sequence[Recorded], surrogate: Surrogate) -> str:
+    complete = [one for one in trainings if one.state == "complete"]
+    columns = ["parameter", "PED-ANOVA", "variance of Delta E: alone", "with others", "of colourfulness: with others"]
+    rows = [
+        [
+            f"`{one.path}`",
+            f"{one.ped_anova:.0%}{'' if one.stands_out else ' (as by chance)'}",
+            f"{max(0.0, one.alone):.0%}",
+            f"{one.in_all:.0%}",
+            f"{one.colour:.0%}",
+        ]
+        for one in shares(complete, surrogate)
+    ]
+    return table(columns, rows)
+
+
+def _noise(found: Findings) -> str:
+    rows = []
+    for epochs in SMOOTH_EPOCHS:
+        one = smoothed(found.surrogate, epochs)
+        numbers = (one.seeds, one.good_seeds, one.configurations)
+        rows.append([str(epochs), *(f"{number:.2f}" for number in numbers), f"{one.reliability:.0%}"])
+    columns = ["smooth_epochs", "seeds alone", "in the better half", "configurations", "reliable in the better half"]
+    recorded = table(columns, rows)
+    columns = ["tpe, none, 2 workers", *(f"promoted after {cost:.0f}" for cost in AFTER[1:]), "found after 100"]
+    columns += ["confirmed after 100", "begun"]
+    rows = []
+    for cell in found.cells("noise"):
+        promoted = [_interval(found.curves(cell, "promoted").at(cost)) for cost in AFTER[1:]]
+        others = [_interval(found.curves(cell, measure).at(WHOLE)) for measure in ("found", "confirmed")]
+        rows.append([cell.row, *promoted, *others, f"{found.asked(cell):.0f}"])
+    alike = epoch_to_epoch(found.surrogate)
+    return f"{recorded}\n\nThe noise of the last two epochs correlates with {alike:.2f}.\n\n{table(columns, rows)}"
+
+
+def _interval(one: Estimate) -> str:
+    return f"{one.value:.2f} ({one.low:.2f}-{one.high:.2f})" if math.isfinite(one.value) else ""
+
+
+def _costs(one: Estimate) -> str:
+    value, low, high = (f"{cost:.0f}" if math.isfinite(cost) else "never" for cost in (one.value, one.low, one.high))
+    return f"{value} ({low}-{high})"

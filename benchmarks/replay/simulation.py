@@ -1,0 +1,90 @@
+"""One simulated search: a method and so many workers, on the surrogate, until its budget is spent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from benchmarks.replay.engine import Costs, SimulatedEngine
+from benchmarks.replay.judgement import Search, judge
+from benchmarks.replay.surrogate import Surrogate
+from benchmarks.replay.unwritten import UnwrittenStudy
+from search.driver import Driver
+from search.methods import make_pruner, make_sampler
+from search.source import TrialSource
+from search.space import Space
+from search.study import StudySpec
+
+COSTS = Costs()
+SEEDS_APART = 100_000  # of one repeat's trainings from the next one's
+MAX_TRIALS = 100_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A search.
+
+    Attributes:
+        sampler: As in a study.
+        pruner: As in a study.
+        workers: How many.
+        trainings: The budget: the time in which the workers could do so many whole trainings of average length.
+        repeat: Number of the repeat, from which all seeds come.
+        smooth_epochs: The objective's.
+        seeds_per_trial: The search's.
+        drawn: Whether each repeat searches another space that the recording leaves possible.
+    """
+
+    sampler: Mapping[str, Any]
+    pruner: Mapping[str, Any]
+    workers: int
+    trainings: float
+    repeat: int = 0
+    smooth_epochs: int = 2
+    seeds_per_trial: int = 1
+    drawn: bool = False
+
+    def study(self, surrogate: Surrogate) -> StudySpec:
+        """Returns it as a study whose end is the budget's."""
+        tree = surrogate.study.model_dump()
+        tree["train"]["seed"] = self.repeat * SEEDS_APART
+        tree["objective"]["smooth_epochs"] = self.smooth_epochs
+        tree["search"] |= {
+            "trials": MAX_TRIALS,
+            "sampler": dict(self.sampler),
+            "pruner": dict(self.pruner),
+            "seed": self.repeat,
+            "seeds_per_trial": self.seeds_per_trial,
+            "study_timeout_seconds": self.seconds(surrogate),
+            "keep_checkpoints": "all",
+        }
+        return StudySpec.model_validate(tree)
+
+    def seconds(self, surrogate: Surrogate) -> float:
+        """Returns the budget in seconds of all workers together."""
+        return self.trainings * (surrogate.training_seconds() + COSTS.reset) / self.workers
+
+
+def simulate(setting: Setting, surrogate: Surrogate) -> Search:
+    """Runs the project's driver with the project's methods on simulated workers."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    spec = setting.study(surrogate)
+    space = Space(spec.space, spec.train)
+    study = optuna.create_study(sampler=make_sampler(spec, space), pruner=make_pruner(spec))
+    engine = SimulatedEngine(workers=setting.workers, train=lambda _, config: surrogate.train(config), costs=COSTS)
+    with tempfile.TemporaryDirectory() as nothing:  # nothing is written to it
+        folder = UnwrittenStudy(Path(nothing), clock=lambda: engine.now)
+        source = TrialSource(spec, study, space)
+        driver = Driver(spec, study, engine, folder, source=source, show=_ignore, say=_ignore, clock=lambda: engine.now)
+        engine.start()
+        driver.run()
+    return judge(folder.complete, surrogate, setting.repeat, asked=len(study.get_trials(deepcopy=False)))
+
+
+def _ignore(_: object) -> None:
+    """Does nothing."""

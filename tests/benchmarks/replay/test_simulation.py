@@ -1,0 +1,63 @@
+"""The real driver, samplers and pruners, in simulated time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from benchmarks.replay.plan import PRUNERS, cells
+from benchmarks.replay.simulation import Setting, simulate
+from benchmarks.replay.surrogate import Surrogate, recorded_surrogate
+
+TPE = Setting({"name": "tpe", "n_startup_trials": 5}, PRUNERS["none"], workers=2, trainings=12.0)
+
+
+@pytest.fixture(scope="module")
+def surrogate() -> Surrogate:
+    return recorded_surrogate()
+
+
+def test_a_search_is_reproducible_and_a_repeat_is_another(surrogate: Surrogate) -> None:
+    first = simulate(TPE, surrogate)
+    assert simulate(TPE, surrogate) == first
+    assert simulate(dataclasses.replace(TPE, repeat=1), surrogate) != first
+
+
+def test_it_begins_with_the_default_and_ends_with_its_budget(surrogate: Surrogate) -> None:
+    search = simulate(TPE, surrogate)
+    assert search.seconds == sorted(search.seconds)
+    assert search.seconds[-1] <= TPE.seconds(surrogate) + 30.0  # an epoch that was under way
+    assert 8 <= search.complete <= 14
+    alone = simulate(dataclasses.replace(TPE, workers=1, trainings=2.0), surrogate)
+    assert alone.promoted[0] == alone.confirmed[0] == alone.default == surrogate.value(surrogate.default())
+    assert math.isinf(alone.found[0])  # it was given, not found
+    assert search.found == sorted(search.found, reverse=True)
+    assert search.found[-1] <= search.promoted[-1] or search.promoted[-1] == search.default
+
+
+def test_asha_begins_more_and_lets_few_go_on(surrogate: Surrogate) -> None:
+    whole = simulate(dataclasses.replace(TPE, sampler={"name": "random"}), surrogate)
+    halved = simulate(dataclasses.replace(TPE, sampler={"name": "random"}, pruner=PRUNERS["asha"]), surrogate)
+    assert halved.asked > 2 * whole.asked
+    assert 1 <= halved.complete < halved.asked / 3
+
+
+def test_more_workers_take_less_time(surrogate: Surrogate) -> None:
+    many = dataclasses.replace(TPE, workers=64, trainings=128.0)
+    assert many.seconds(surrogate) < TPE.seconds(surrogate)
+    assert simulate(dataclasses.replace(many, sampler={"name": "random"}), surrogate).complete > 64
+
+
+def test_each_configuration_is_repeated_with_its_seeds(surrogate: Surrogate) -> None:
+    search = simulate(dataclasses.replace(TPE, seeds_per_trial=3), surrogate)
+    assert search.asked <= 3 * (search.complete // 3 + 3)
+
+
+def test_every_search_of_the_plan_is_a_valid_study(surrogate: Surrogate) -> None:
+    names = [cell.name for cell in cells()]
+    assert len(set(names)) == len(names)
+    for cell in cells():
+        cell.setting.study(surrogate)
+    assert 0 < len(cells(quick=True)) < len(names) / 3
