@@ -1,6 +1,7 @@
 """Samplers and pruners by name, with their own arguments, as Optuna has them.
 
     sampler: {name: tpe, n_startup_trials: 10}          random, tpe, grid, qmc, gp, cmaes, nsgaii, nsgaiii, brute_force
+    sampler: {name: qmc, scramble: true}                without it one sequence, whatever `search.seed` says
     sampler: {name: keras_tuner.bayesian, beta: 2.6}    KerasTuner's oracles: search/oracle.py
     pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
     pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold

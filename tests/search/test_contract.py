@@ -44,6 +44,7 @@ SPACE = {
 FINITE = SPACE | {RATE: {"type": "categorical", "choices": [1e-4, 1e-3]}, DROPOUT: SPACE[DROPOUT] | {"step": 0.25}}
 GRID = {path: FINITE[path] for path in (RATE, FILTERS, NORMALIZATION)}  # which knows no conditions
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "qmc": {"scramble": True},  # else it is one sequence, whatever the seed
     "tpe": {"n_startup_trials": 4},
     "gp": {"n_startup_trials": 4},
     "cmaes": {"n_startup_trials": 4},
