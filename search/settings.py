@@ -65,7 +65,7 @@ class Objective(Part):
 
     @model_validator(mode="after")
     def _be_known(self) -> Self:
-        refuse_unknown(self.metric, METRICS)
+        _refuse_unknown(self.metric, METRICS)
         _refuse_the_other_way(self.metric, self.direction)
         return self
 
@@ -103,7 +103,7 @@ class FurtherObjective(Part):
 
     @model_validator(mode="after")
     def _be_known(self) -> Self:
-        refuse_unknown(self.metric, QUANTITIES)
+        _refuse_unknown(self.metric, QUANTITIES)
         if self.target is None:
             _refuse_the_other_way(self.metric, self.direction)
         elif self.direction == "maximize":
@@ -169,11 +169,14 @@ class Search(Part):
     """`all`, or of so many best finished trials. Unfinished trials keep theirs."""
 
 
-def refuse_unknown(name: str, known: Mapping[str, Any], *keys: str) -> None:
-    """Raises `MistakesError` where a metric is none of those known; `keys` lead to it, by default `metric`."""
+def unknown_metric(name: str, known: Mapping[str, Any]) -> str:
+    """Returns what to say of a metric that is none of those known."""
+    return f"unknown metric {shown(name)}{did_you_mean(name, known)}; allowed are {', '.join(known)}"
+
+
+def _refuse_unknown(name: str, known: Mapping[str, Any]) -> None:
     if name not in known:
-        message = f"unknown metric {shown(name)}{did_you_mean(name, known)}; allowed are {', '.join(known)}"
-        raise MistakesError([Mistake(keys or ("metric",), message)])
+        raise MistakesError([Mistake(("metric",), unknown_metric(name, known))])
 
 
 def _refuse_the_other_way(metric: str, direction: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from colorgan.mistakes import Mistake, did_you_mean, shown
+from colorgan.mistakes import Mistake
 from search.method import ASHA, FINITE_SAMPLERS, HEEDLESS, LEARNING, SINGLE, Pruner
 from search.oracle import Hyperband
 from search.quantities import QUANTITIES
+from search.settings import unknown_metric
 from search.space import MAX_COMBINATIONS, Space
 from search.space_mistakes import finite_mistakes, value_mistakes
 
@@ -39,11 +40,8 @@ def aim_mistakes(study: StudySpec) -> list[Mistake]:
             message = f"{one.metric} is an objective already; remove it, or name another"
             mistakes.append(Mistake(("further_objectives", index, "metric"), message))
         names.append(one.metric)
-    for key in study.constraints:
-        if key not in QUANTITIES:
-            hint = did_you_mean(key, QUANTITIES)
-            message = f"unknown metric {shown(key)}{hint}; allowed are {', '.join(QUANTITIES)}"
-            mistakes.append(Mistake(("constraints", key), message))
+    unknown = [key for key in study.constraints if key not in QUANTITIES]
+    mistakes += [Mistake(("constraints", key), unknown_metric(key, QUANTITIES)) for key in unknown]
     sampler, pruner = study.search.sampler.name, study.search.pruner
     if study.constraints and sampler in HEEDLESS:
         message = f"{sampler} heeds no constraints, and would search where they do not hold; use tpe, gp or nsgaii"
