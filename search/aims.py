@@ -78,9 +78,11 @@ class Aims:
         judged = {"further": self.further_values(record), "violations": self.violations(record)}
         return record.model_copy(update=judged)
 
-    def measured(self, record: TrialRecord) -> dict[str, Any]:
-        """Returns what a sampler may want to know of a trial that stops as it stands; kept in Optuna as `MEASURED`."""
-        return {"values": self.values(record), "violations": record.violations}
+    def notes(self, record: TrialRecord) -> dict[str, dict[str, Any]]:
+        """Returns what a sampler may want to know of a trial that stops as it stands, as Optuna keeps it."""
+        if not self.several and not self.constraints:
+            return {}  # its reports say it all
+        return {MEASURED: {"values": self.values(record), "violations": record.violations}}
 
     def values(self, record: TrialRecord) -> list[float] | None:
         """Returns all objectives of a trial as it stands; None where one is not known."""

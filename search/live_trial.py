@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import TrialState
@@ -20,7 +20,7 @@ from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
 from colorgan.record import FINISHED, EpochRecord, Outcome, TrialRecord, Value, after_last_epoch
 from colorgan.sheets import write_sheet
-from search.aims import MEASURED, Aims
+from search.aims import Aims
 from search.events import FEASIBLE_TAG, OBJECTIVE_TAG, Session, further_tag
 from search.pruning import report, should_prune
 from search.storage import TrialFolder
@@ -163,8 +163,7 @@ class LiveTrial:
         """Tells Optuna of an epoch's objective, and what else a sampler may want to know of a trial that stops here."""
         if epoch.objective is None or epoch.epoch in self._reported:
             return
-        if self.aims.several or self.aims.constraints:
-            self.trial.set_user_attr(MEASURED, self.aims.measured(self.record))
+        self._note(self.aims.notes(self.record))
         self._report_value(epoch.objective, epoch.epoch)
 
     def _report_value(self, value: float, epoch: int) -> None:
@@ -172,7 +171,7 @@ class LiveTrial:
             report(self.trial, value, epoch)
             self._reported.add(epoch)
 
-    def _note(self, attributes: Mapping[str, str | dict[str, float]]) -> None:
+    def _note(self, attributes: Mapping[str, str | dict[str, Any]]) -> None:
         for key, value in attributes.items():
             self.trial.set_user_attr(key, value)
 

@@ -17,7 +17,7 @@ import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from colorgan.record import TrialRecord, after_last_epoch
-from search.aims import MEASURED, Aims
+from search.aims import Aims
 from search.source import GROUP
 from search.space import Space
 from search.storage import StudyFolder
@@ -127,5 +127,5 @@ def _trial(record: TrialRecord, space: Space, aims: Aims) -> FrozenTrial:
 
 def _attributes(record: TrialRecord, aims: Aims) -> dict[str, Any]:
     """Returns what the driver notes of a trial, finished or not."""
-    measured = {MEASURED: aims.measured(record)} if (aims.several or aims.constraints) and record.epochs else {}
-    return measured | ({GROUP: record.group} if record.group else {})
+    notes = aims.notes(record) if record.epochs else {}
+    return notes | ({GROUP: record.group} if record.group else {})
