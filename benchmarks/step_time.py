@@ -106,7 +106,7 @@ def our_step(case: Case) -> Callable[[], Any]:
     from colorgan.config import parse_config
     from colorgan.discriminator import build_discriminator
     from colorgan.generator import build_generator
-    from colorgan.step import Knobs, TrainStep
+    from colorgan.step import Knobs, Networks, build_step
 
     config = parse_config(
         {
@@ -117,7 +117,8 @@ def our_step(case: Case) -> Callable[[], Any]:
         }
     )
     generator, average = (build_generator(config.generator, size=case.size) for _ in range(2))
-    step = TrainStep(config, generator, build_discriminator(config.discriminator, size=case.size), average)
+    discriminator = build_discriminator(config.discriminator, size=case.size)
+    step = build_step(Networks(config, generator, discriminator, average))
     step.reset()
     photos = np.random.default_rng(0).integers(0, 256, (case.batch, case.size, case.size, 3), dtype=np.uint8)
     knobs = Knobs(2e-4, 2e-4, 0.5, 0.5, 0.999, 1e-7, 1.0, 100.0, 0.0, 0.0, 0.999)

@@ -128,6 +128,16 @@ class NoiseChannel(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "deviation": self.initial_deviation}
 
 
+@keras.saving.register_keras_serializable("colorgan")
+class InitialKernel(keras.initializers.Initializer):  # type: ignore[misc]
+    """N(0, 0.02), drawn with NumPy: JAX would compile a program of Keras' own for each shape, a second each."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Returns the same values for the same shape."""
+        random = np.random.Generator(np.random.Philox(0))
+        return ops.convert_to_tensor(random.standard_normal(shape, dtype=np.float32) * WEIGHT_STDDEV, dtype=dtype)
+
+
 def normalize(x: Any, kind: Normalization, *, name: str, policy: str) -> Any:
     """Returns `x` normalized as configured."""
     if kind == "none":

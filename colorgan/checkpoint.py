@@ -186,4 +186,5 @@ def _pop_meta(arrays: dict[str, NDArray[Any]], path: Path) -> dict[str, Any]:
     meta: dict[str, Any] = json.loads(arrays.pop(_META).tobytes())
     if meta["format"] != FORMAT:
         raise CheckpointError(f"{path}: checkpoint of format {meta['format']}; this version reads {FORMAT}")
+    meta["config"].setdefault("backend", "tensorflow")  # of a version that had no other
     return meta

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -16,7 +17,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from colorgan.config_parts import (
+    BACKEND_VARIABLE,
+    BACKENDS,
     Activation,
+    Backend,
     ColorSpace,
     DataConfig,
     DiscriminatorConfig,
@@ -30,12 +34,13 @@ from colorgan.config_parts import (
     ValidationConfig,
 )
 from colorgan.errors import BadInputError
-from colorgan.mistakes import explain, listed
+from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.scales import at_scale
 from colorgan.strict_yaml import KeyPath, YamlError, read_yaml, write_yaml
 
 __all__ = [
     "Activation",
+    "Backend",
     "ColorSpace",
     "ConfigError",
     "DataConfig",
@@ -71,6 +76,25 @@ class TrainConfig(Part):
     precision: PrecisionConfig = PrecisionConfig()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of initial weights, order of crops, flips, dropout and noise."""
+    backend: Backend = "tensorflow"
+    """What Keras computes with: the numbers are the same to rounding, and to the last bit only on the same one. Where
+    a configuration does not say, that of KERAS_BACKEND in the environment, else TensorFlow; always written out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_environments_backend(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict) or "backend" in tree or not (found := os.environ.get(BACKEND_VARIABLE)):
+            return tree
+        if found not in BACKENDS:
+            message = f"{BACKEND_VARIABLE} in the environment is {shown(found)}; allowed are {', '.join(BACKENDS)}"
+            raise MistakesError([Mistake(("backend",), message)])
+        return {**tree, "backend": found}
+
+    @model_validator(mode="after")
+    def _leave_jax_its_compiler(self) -> Self:
+        if self.backend == "jax" and self.precision.jit_compile == "off":
+            raise ValueError("precision.jit_compile off: the backend jax always compiles; use auto")
+        return self
 
     @model_validator(mode="after")
     def _fit_the_networks_to_the_crops(self) -> Self:
@@ -124,6 +148,7 @@ class TrainConfig(Part):
             "batch_size": [self.schedule.batch_size, self.validation.batch_size],
             "moving_average": self.validation.moving_average is not None,
             "precision": self.precision.model_dump(),
+            "backend": self.backend,
         }
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
 

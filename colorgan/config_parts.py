@@ -10,13 +10,16 @@ thesis = that which this program grew out of, 2020, github.com/tobiasvossen/B.Sc
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Normalization = Literal["batch", "instance", "none"]
 Activation = Literal["relu", "leaky_relu"]
 ColorSpace = Literal["lab", "hsv"]
+Backend = Literal["tensorflow", "jax"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+BACKEND_VARIABLE = "KERAS_BACKEND"  # Keras' own
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Weight = Annotated[float, Field(ge=0.0, le=1e6)]
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -217,4 +220,5 @@ class PrecisionConfig(Part):
     """Mixed policies compute in 16 bit and keep weights, losses and optimizer in 32; `mixed_float16` scales the loss.
     Source: Micikevicius et al. 2018, arXiv 1710.03740."""
     jit_compile: Literal["auto", "on", "off"] = "auto"
-    """XLA. `auto` is on with a GPU and off without: on a CPU compiling costs more than a short trial gains."""
+    """XLA. `auto` is on with a GPU and off without: on a CPU compiling costs more than a short trial gains. JAX has
+    nothing else, so with it this cannot be `off`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from colorgan.blocks import WEIGHT_STDDEV, activate, normalize
+from colorgan.blocks import InitialKernel, activate, normalize
 from colorgan.config import DiscriminatorConfig
 
 MAX_WIDTH = 8  # channels grow up to 8 x filters; pix2pix, section 6.1.2
@@ -29,7 +29,7 @@ def build_discriminator(config: DiscriminatorConfig, *, size: int | None, policy
     for extra in range(config.unstrided_blocks):
         padded = _pad(x, config, f"last_{extra}" if extra else "last", policy)
         x = _convolve(padded, config.depth + extra, config, policy=policy, strides=1, padding="valid")
-    x = keras.layers.Conv2D(1, config.kernel, kernel_initializer=_initial(), name="logits", dtype=policy)(
+    x = keras.layers.Conv2D(1, config.kernel, kernel_initializer=InitialKernel(), name="logits", dtype=policy)(
         _pad(x, config, "logits", policy)
     )
     logits = keras.layers.Activation("linear", name="logits_float32", dtype="float32")(x)
@@ -42,10 +42,6 @@ def receptive_field(config: DiscriminatorConfig) -> int:
     for stride in [1] * (config.unstrided_blocks + 1) + [2] * config.depth:
         field = (field - 1) * stride + config.kernel
     return field
-
-
-def _initial() -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV, seed=0)
 
 
 def _pad(x: Any, config: DiscriminatorConfig, name: str, policy: str) -> Any:
@@ -61,7 +57,7 @@ def _convolve(x: Any, block: int, config: DiscriminatorConfig, *, policy: str, s
         strides=strides,
         padding=padding,
         use_bias=first or config.normalization == "none",
-        kernel_initializer=_initial(),
+        kernel_initializer=InitialKernel(),
         name=name,
         dtype=policy,
     )(x)

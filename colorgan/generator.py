@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from colorgan.blocks import WEIGHT_STDDEV, Dropout, NoiseChannel, activate, normalize
+from colorgan.blocks import Dropout, InitialKernel, NoiseChannel, activate, normalize
 from colorgan.color import lab_chroma, split_photo
 from colorgan.config import ColorSpace, GeneratorConfig
 
@@ -57,7 +57,7 @@ def find_chroma(generator: Any, photos: Any, space: ColorSpace) -> Any:
 _STRIDED: dict[str, Any] = {
     "strides": 2,
     "padding": "same",
-    "kernel_initializer": keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV, seed=0),
+    "kernel_initializer": InitialKernel(),
 }
 
 

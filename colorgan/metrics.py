@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from keras import backend, distribution, ops
+from keras import ops
 from numpy.typing import NDArray
 
+from colorgan.backend import multiplies_exactly
 from colorgan.color import CHROMA_LIMIT, Planes, displayed_planes, lab_planes, split_photo
 
 REAL_COLORFULNESS = "valid/real_colorfulness"  # measured per photo only to give valid/colorfulness_ratio
@@ -181,11 +182,10 @@ def ssim(real: Planes, generated: Planes) -> Any:
 def _blur(planes: Any) -> Any:
     """Returns the Gaussian mean around each pixel whose window fits, of (batch, channels, height, width).
 
-    Two matmuls on TensorFlow's CPU, half the time of slices. Elsewhere a sum of slices: a GPU's matmul or convolution
+    Two matmuls on a CPU, half the time of slices. Elsewhere a sum of slices: a GPU's matmul or convolution
     may round its inputs to 10 bits (TF32), which the difference of squares in `ssim` would magnify.
     """
-    exact = backend.backend() == "tensorflow" and not distribution.list_devices("gpu")
-    along = _blur_by_matmul if exact else _blur_by_slices
+    along = _blur_by_matmul if multiplies_exactly() else _blur_by_slices
     return along(along(planes, axis=3), axis=2)
 
 

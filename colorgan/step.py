@@ -1,9 +1,10 @@
-"""One training step of both networks, compiled once per architecture. Knows TensorFlow, as `backend.py` does.
+"""One training step of both networks: what it computes, on any backend, and what the trainer knows of it.
 
 Both networks are updated on each batch from the same forward pass: the generator by
 adversarial_weight x adversarial + l1_weight x L1 + l2_weight x L2, the discriminator by its loss on real plus its loss
 on generated photos (Isola et al. 2017, arXiv 1611.07004, section 3.1 and 3.3). What trials change is an input of the
-graph (`Knobs`), so a built step serves all trials of its architecture.
+compiled step (`Knobs`), so a built step serves all trials of its architecture. Gradients and updates are the
+backend's: `tensorflow_step.py`, `jax_step.py`.
 
 Differs from pix2pix: the discriminator's loss is not halved (its learning rate says the same).
 """
@@ -11,17 +12,13 @@ Differs from pix2pix: the discriminator's loss is not halved (its learning rate 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 from numpy.typing import NDArray
 
-from colorgan.backend import compiled
 from colorgan.color import split_photo
 from colorgan.config import TrainConfig
 from colorgan.losses import discriminator_loss, generator_loss, l1_loss, l2_loss
@@ -55,104 +52,58 @@ class Knobs:
         return np.array(dataclasses.astuple(self), dtype=np.float32)
 
 
-class Adam:
-    """Adam whose learning rate and betas are inputs, for the variables of one network.
+class Losses(NamedTuple):
+    """The losses of one batch, scalars, in the order of `colorgan.epoch.TRAIN_METRICS`."""
 
-    Source: Kingma and Ba 2015, arXiv 1412.6980, in the form of its section 2's last paragraph.
+    adversarial: Any
+    l1: Any
+    l2: Any
+    generator_total: Any
+    discriminator_real: Any
+    discriminator_fake: Any
+    discriminator_total: Any
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What is trained.
+
+    Attributes:
+        config: What they were built from.
+        average: Takes the moving average of the generator's weights; None where the configuration wants none.
     """
 
-    def __init__(self, variables: Sequence[keras.Variable], *, name: str) -> None:
-        self.trained = list(variables)
-        self.updates = _slot((), f"{name}_updates")
-        self.first = [_slot(v.shape, f"{name}_first_{i}") for i, v in enumerate(self.trained)]
-        self.second = [_slot(v.shape, f"{name}_second_{i}") for i, v in enumerate(self.trained)]
+    config: TrainConfig
+    generator: keras.Model
+    discriminator: keras.Model
+    average: keras.Model | None = None
 
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """All state, in a fixed order."""
-        return [self.updates, *self.first, *self.second]
-
-    def apply(self, gradients: Sequence[Any], *, rate: Any, beta_1: Any, beta_2: Any, epsilon: Any) -> None:
-        """Updates the network's variables in place."""
-        self.updates.assign_add(1.0)
-        updates = self.updates.value.read_value()
-        beta_1_power, beta_2_power = tf.pow(beta_1, updates), tf.pow(beta_2, updates)
-        for variable, first, second, gradient in zip(self.trained, self.first, self.second, gradients, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.value.handle,
-                m=first.value.handle,
-                v=second.value.handle,
-                beta1_power=beta_1_power,
-                beta2_power=beta_2_power,
-                lr=rate,
-                beta1=beta_1,
-                beta2=beta_2,
-                epsilon=epsilon,
-                grad=tf.cast(gradient, tf.float32),
-            )
+    def losses(self, photos: Any, k: Knobs) -> Losses:
+        """Returns the losses of a training batch of sRGB photos, uint8 (batch, size, size, 3)."""
+        adversarial_loss = self.config.losses.adversarial
+        lightness, real = split_photo(photos, self.config.data.color_space)
+        generated = self.generator(lightness, training=True)
+        on_real = self.discriminator([lightness, real], training=True)
+        on_generated = self.discriminator([lightness, generated], training=True)
+        adversarial = generator_loss(on_generated, adversarial_loss)
+        l1, l2 = l1_loss(real, generated), l2_loss(real, generated)
+        total = k.adversarial_weight * adversarial + k.l1_weight * l1 + k.l2_weight * l2
+        loss_real, loss_fake = discriminator_loss(on_real, on_generated, adversarial_loss, k.label_smoothing)
+        return Losses(adversarial, l1, l2, total, loss_real, loss_fake, loss_real + loss_fake)
 
 
-class LossScale:
-    """Keeps 16-bit gradients in range: scales the loss, and skips the update of a step whose gradients overflow.
+class TrainStep(Protocol):
+    """The compiled step of one backend and all state that only it changes: optimizer slots and loss scales.
 
-    Source: Micikevicius et al. 2018, arXiv 1710.03740, section 3.2.
+    The networks' variables and `variables` hold the state before the first call, and again once `settle` is called.
     """
 
-    def __init__(self, *, name: str) -> None:
-        self.scale = _slot((), f"{name}_loss_scale")
-        self.good_steps = _slot((), f"{name}_good_steps")
-
     @property
     def variables(self) -> list[keras.Variable]:
         """All state, in a fixed order."""
-        return [self.scale, self.good_steps]
-
-    def apply(self, gradients: Sequence[Any], update: Callable[[Sequence[Any]], None]) -> None:
-        """Calls `update` with unscaled gradients if all are finite, and adapts the scale."""
-        unscaled = [tf.cast(gradient, tf.float32) / self.scale.value for gradient in gradients]
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in unscaled])
-        tf.cond(finite, lambda: self._good(unscaled, update), self._overflow)
-
-    def _good(self, gradients: Sequence[Any], update: Callable[[Sequence[Any]], None]) -> Any:
-        update(gradients)
-        grow = self.good_steps.value + 1.0 >= LOSS_SCALE_GROWTH_STEPS
-        self.scale.value.assign(self.scale.value * tf.where(grow, 2.0, 1.0))
-        self.good_steps.value.assign(tf.where(grow, 0.0, self.good_steps.value + 1.0))
-        return tf.constant(True)
-
-    def _overflow(self) -> Any:
-        self.scale.value.assign(tf.maximum(self.scale.value / 2.0, 1.0))
-        self.good_steps.value.assign(0.0)
-        return tf.constant(False)
-
-
-class TrainStep:
-    """The compiled step and all state that only it changes: optimizer slots and loss scales."""
-
-    def __init__(
-        self, config: TrainConfig, generator: keras.Model, discriminator: keras.Model, average: keras.Model | None
-    ) -> None:
-        self._adversarial, self._space = config.losses.adversarial, config.data.color_space
-        self._generator, self._discriminator = generator, discriminator
-        self._averaged = list(zip(average.weights, generator.weights, strict=True)) if average else []
-        self._generator_adam = Adam(generator.trainable_variables, name="generator")
-        self._discriminator_adam = Adam(discriminator.trainable_variables, name="discriminator")
-        scaled = config.precision.policy == "mixed_float16"
-        self._scales = [LossScale(name="generator"), LossScale(name="discriminator")] if scaled else []
-        self._compiled = compiled(self._step, config.precision)
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """All state, in a fixed order."""
-        scales = [variable for scale in self._scales for variable in scale.variables]
-        return [*self._generator_adam.variables, *self._discriminator_adam.variables, *scales]
 
     def reset(self) -> None:
         """Gives all state its initial value."""
-        for variable in self.variables:
-            variable.assign(np.zeros(variable.shape, dtype=variable.dtype))
-        for scale in self._scales:
-            scale.scale.assign(INITIAL_LOSS_SCALE)
 
     def __call__(self, photos: NDArray[np.uint8], knobs: Knobs) -> Any:
         """Trains on one batch and returns its losses.
@@ -162,57 +113,24 @@ class TrainStep:
             knobs: The numbers of this step.
 
         Returns:
-            A tensor of the losses in the order of `colorgan.epoch.TRAIN_METRICS`.
+            An array of the backend, perhaps still being computed: the losses in the order of `Losses`.
         """
-        return self._compiled(photos, knobs.array())
 
-    def _step(self, photos: Any, knobs: Any) -> Any:
-        k = Knobs(*tf.unstack(knobs))
-        lightness, real = split_photo(photos, self._space)
-        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            generated = self._generator(lightness, training=True)
-            on_real = self._discriminator([lightness, real], training=True)
-            on_generated = self._discriminator([lightness, generated], training=True)
-            adversarial = generator_loss(on_generated, self._adversarial)
-            l1, l2 = l1_loss(real, generated), l2_loss(real, generated)
-            total = k.adversarial_weight * adversarial + k.l1_weight * l1 + k.l2_weight * l2
-            loss_real, loss_fake = discriminator_loss(on_real, on_generated, self._adversarial, k.label_smoothing)
-            discriminator_total = loss_real + loss_fake
-            scaled = self._scaled([total, discriminator_total])
-        self._update(k, generator_tape, discriminator_tape, scaled)
-        self._move_average(k.moving_average)
-        return ops.stack([adversarial, l1, l2, total, loss_real, loss_fake, discriminator_total])
-
-    def _scaled(self, losses: list[Any]) -> list[Any]:
-        if not self._scales:
-            return losses
-        return [loss * scale.scale.value for loss, scale in zip(losses, self._scales, strict=True)]
-
-    def _update(self, k: Knobs, generator_tape: Any, discriminator_tape: Any, losses: list[Any]) -> None:
-        jobs = (
-            (self._generator_adam, generator_tape, k.generator_learning_rate, k.generator_beta_1),
-            (self._discriminator_adam, discriminator_tape, k.discriminator_learning_rate, k.discriminator_beta_1),
-        )
-        gradients = [
-            tape.gradient(loss, [v.value for v in adam.trained])
-            for (adam, tape, _, _), loss in zip(jobs, losses, strict=True)
-        ]  # both from the weights of this step's start, before either network moves
-        for index, (adam, _, rate, beta_1) in enumerate(jobs):
-
-            def update(finite: Sequence[Any], adam: Adam = adam, rate: Any = rate, beta_1: Any = beta_1) -> None:
-                adam.apply(finite, rate=rate, beta_1=beta_1, beta_2=k.beta_2, epsilon=k.epsilon)
-
-            if self._scales:
-                self._scales[index].apply(gradients[index], update)
-            else:
-                update(gradients[index])
-
-    def _move_average(self, decay: Any) -> None:
-        for average, weight in self._averaged:
-            tf.raw_ops.ResourceApplyGradientDescent(
-                var=average.value.handle, alpha=1.0 - decay, delta=average.value - weight.value
-            )
+    def settle(self) -> None:
+        """Lets the networks' variables and `variables` hold the state reached."""
 
 
-def _slot(shape: tuple[int, ...], name: str) -> keras.Variable:
+def build_step(networks: Networks) -> TrainStep:
+    """Returns the step of the backend that the networks were built with."""
+    if keras.backend.backend() == "jax":
+        from colorgan.jax_step import JaxStep
+
+        return JaxStep(networks)
+    from colorgan.tensorflow_step import TensorflowStep
+
+    return TensorflowStep(networks)
+
+
+def slot(shape: tuple[int, ...], name: str) -> keras.Variable:
+    """Returns a variable of a step's own state."""
     return keras.Variable(np.zeros(shape, dtype=np.float32), trainable=False, name=name)

@@ -18,6 +18,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from colorgan.backend import compiled
+from colorgan.backend_choice import check_imported
 from colorgan.batches import Batches
 from colorgan.blocks import initialize
 from colorgan.checkpoint import Checkpoint, CheckpointError
@@ -27,7 +28,7 @@ from colorgan.epoch import TRAIN_METRICS, EpochResult
 from colorgan.folder import PhotosError
 from colorgan.generator import build_generator, find_chroma
 from colorgan.photos import Photos
-from colorgan.step import Knobs, TrainStep
+from colorgan.step import Knobs, Networks, build_step
 from colorgan.validation import Validator
 
 PAUSE_SECONDS = 0.5  # between two pauses; a caller reacts to a stop within it
@@ -50,16 +51,20 @@ class Trainer:
             config: Checked configuration.
             photos: Crops of side `config.data.size`.
             validator: One to share between trainers of equal validation batch size and precision.
+
+        Raises:
+            BackendError: Keras computes with another backend than the configuration's.
         """
+        check_imported(config.backend)
         self.architecture = config.architecture()
         policy, size = config.precision.policy, config.data.size
         self.generator = build_generator(config.generator, size=size, policy=policy)
         self.discriminator = build_discriminator(config.discriminator, size=size, policy=policy)
         averaged = config.validation.moving_average is not None
         self._average = build_generator(config.generator, size=size, policy=policy) if averaged else None
-        self._train_step = TrainStep(config, self.generator, self.discriminator, self._average)
+        self._train_step = build_step(Networks(config, self.generator, self.discriminator, self._average))
         self.validator = validator or Validator(batch_size=config.validation.batch_size, precision=config.precision)
-        self._predict = compiled(self._colour, config.precision)
+        self._predict = compiled(self._colour, config.precision, self.best_generator.variables)
         self.photos = photos
         self.reset(config)
         self._warm_up()
@@ -177,6 +182,7 @@ class Trainer:
     def _warm_up(self) -> None:
         """Traces and compiles all graphs, so that no run's first epoch pays for it."""
         self._train_step(self._batches.batch(0), self._knobs(0))
+        self._train_step.settle()
         self.validator.measure(self.measured[:1], self._predict)
         self.validator.examples(self.measured[:1], self._predict, count=1)
 
@@ -197,6 +203,7 @@ class Trainer:
             losses.append(self._train_step(self._batches.batch(self.step), self._knobs(self.step)))
             self.step += 1
         values = np.array([np.asarray(loss) for loss in losses], dtype=np.float64)
+        self._train_step.settle()
         self._train_seconds += time.perf_counter() - started
         for offset, row in enumerate(values):
             _check_finite(row, first + offset + 1)
@@ -250,7 +257,7 @@ class Trainer:
 
 def _copy(source: list[keras.Variable], target: list[keras.Variable]) -> None:
     for new, old in zip(source, target, strict=True):
-        old.assign(new.value)
+        old.assign(ops.convert_to_numpy(new))  # a JAX step takes its variables' memory, so no two may share it
 
 
 def _check_finite(losses: NDArray[np.float64], step: int) -> None:

@@ -23,6 +23,7 @@ _SAME_LENGTH = "all trials share one length, which pruning compares them by"
 _NO_EFFECT = "it changes how training is watched, not what is learned"
 FIXED = {  # may be set in `train`, but not searched
     "seed": "each trial has its own, from train.seed and its number",
+    "backend": "a worker's process has one, and seconds on one do not compare with the other's",
     "schedule.epochs": _SAME_LENGTH,
     "schedule.checkpoint_epochs": _NO_EFFECT,
     "data.train_limit": "",

@@ -1,4 +1,4 @@
-"""One thread a process as in a worker, no GPU, a quiet TensorFlow, and one cache of packed photos for all tests."""
+"""One thread a process as in a worker, no GPU, a quiet backend, and one cache of packed photos for all tests."""
 
 import os
 import signal
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"))
-os.environ.update({"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"})  # read when TensorFlow is imported
+from colorgan.backend_choice import threads
+
+os.environ.update(threads("tensorflow", 1) | threads("jax", 1))  # with the next ones read when they are imported
+os.environ.update({"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"})
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; what tests start would not heed it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -8,7 +7,7 @@ from colorgan.config import parse_config
 from colorgan.discriminator import build_discriminator
 from colorgan.epoch import TRAIN_METRICS
 from colorgan.generator import build_generator
-from colorgan.step import INITIAL_LOSS_SCALE, Adam, Knobs, LossScale, TrainStep
+from colorgan.step import Knobs, Networks, build_step
 
 KNOBS = {
     "generator_learning_rate": 1e-3,
@@ -38,7 +37,7 @@ def networks():
     )
     generator = build_generator(config.generator, size=16)
     discriminator = build_discriminator(config.discriminator, size=16)
-    return config, generator, discriminator, TrainStep(config, generator, discriminator, None)
+    return config, generator, discriminator, build_step(Networks(config, generator, discriminator))
 
 
 @pytest.fixture
@@ -51,6 +50,7 @@ def step(networks):
 
     def train(**knobs):
         losses = np.asarray(train_step(PHOTOS, Knobs(**{**KNOBS, **knobs})))
+        train_step.settle()
         return dict(zip([metric.key for metric in TRAIN_METRICS], losses.tolist(), strict=True))
 
     return train
@@ -116,32 +116,3 @@ def test_without_an_adversarial_weight_the_generator_ignores_the_discriminator(s
     train_step.reset()
     step(adversarial_weight=0.0)
     assert not any(changed(alone, generator))
-
-
-def test_adam_equals_keras_own():
-    random = np.random.default_rng(0)
-    ours, theirs = (keras.Variable(np.ones((3, 2), np.float32)) for _ in range(2))
-    adam = Adam([ours], name="test")
-    reference = keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.9, epsilon=1e-3)
-    for _ in range(20):
-        gradient = ops.convert_to_tensor(random.normal(size=(3, 2)).astype(np.float32))
-        adam.apply([gradient], rate=0.01, beta_1=0.5, beta_2=0.9, epsilon=1e-3)
-        reference.apply([gradient], [theirs])
-    assert np.allclose(ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), atol=1e-6)
-
-
-def test_a_loss_scale_skips_steps_that_overflow_and_shrinks():
-    scale, updates = LossScale(name="test"), []
-    scale.scale.assign(INITIAL_LOSS_SCALE)
-    scale.apply([ops.convert_to_tensor(np.array([1.0, np.inf], np.float32))], updates.append)
-    assert updates == [] or float(scale.scale.value) == INITIAL_LOSS_SCALE / 2
-    assert float(scale.scale.value) == INITIAL_LOSS_SCALE / 2
-
-
-def test_a_loss_scale_hands_on_unscaled_gradients_and_grows_in_the_end():
-    scale, updates = LossScale(name="test"), []
-    scale.scale.assign(4.0)
-    scale.good_steps.assign(1999.0)
-    scale.apply([ops.convert_to_tensor(np.array([8.0], np.float32))], updates.append)
-    assert np.asarray(updates[-1][0]).tolist() == [2.0]
-    assert float(scale.scale.value) == 8.0

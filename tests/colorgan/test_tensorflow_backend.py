@@ -1,4 +1,4 @@
-"""What only the backend can tell."""
+"""What only TensorFlow can tell."""
 
 import errno
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorgan.backend import memory_ran_out
+from colorgan.tensorflow_backend import memory_ran_out
 
 
 def errors():

@@ -1,0 +1,62 @@
+"""`backend.py` for TensorFlow. `tensorflow_step.py` knows it as well."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from colorgan.config import PrecisionConfig
+
+
+def compiled(
+    function: Callable[..., Any],
+    precision: PrecisionConfig,
+    variables: Sequence[keras.Variable] = (),  # noqa: ARG001 - a graph refers to variables by itself
+) -> Callable[..., Any]:
+    """Returns the function as a graph that is traced once, through XLA where the configuration asks for it."""
+    with_gpu = bool(tf.config.list_physical_devices("GPU"))
+    jit = with_gpu if precision.jit_compile == "auto" else precision.jit_compile == "on"
+    graph: Callable[..., Any] = tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
+    return graph
+
+
+def normalize_batch(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[Any, Any, Any]:
+    """Normalizes over photos and pixels in one fused operation, which saves some percent of a training step.
+
+    Args:
+        x: float32, (batch, height, width, channels).
+        gamma: Scale, (channels,).
+        beta: Offset, (channels,).
+        epsilon: Added to the variance.
+
+    Returns:
+        The normalized features, and the mean and the biased variance of each channel.
+    """
+    y, mean, variance, _, _, _ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
+    )
+    count = x.shape[1] * x.shape[2] * tf.cast(tf.shape(x)[0], tf.float32)
+    return y, mean, variance * ((count - 1.0) / count)  # the operation returns the unbiased one
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Returns whether an error, or one that it came from, says that this machine or its GPU had no memory left."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError | tf.errors.ResourceExhaustedError):
+            return True
+        if isinstance(cause, OSError) and cause.errno == errno.ENOMEM:
+            return True
+        if isinstance(cause, tf.errors.OpError) and "out of memory" in str(cause).lower():  # CUDA's own words
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def multiplies_exactly() -> bool:
+    """Returns whether a matrix product of float32 is one of float32: a GPU may round its inputs to 10 bits (TF32)."""
+    return not tf.config.list_physical_devices("GPU")
