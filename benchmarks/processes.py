@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import psutil
 
-from search.engines.local import THREAD_VARIABLES
+from colorgan.backend_choice import thread_variables
 
 ROOT = Path(__file__).resolve().parents[1]
 TAIL_CHARACTERS = 1500
@@ -48,7 +48,7 @@ class Finished:
 
 def environment(threads: int) -> dict[str, str]:
     """Returns the environment of a child that computes on the CPU with so many threads."""
-    settings = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    settings = thread_variables("tensorflow", threads) | thread_variables("jax", threads)
     return {**os.environ, **settings, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 

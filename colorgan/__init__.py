@@ -7,7 +7,7 @@
     for result in trainer.epochs():
         print(result.epoch, result.metrics["valid/delta_e"])
 
-Names are imported when they are first used; only `Trainer` imports TensorFlow.
+Names are imported when they are first used; only `Trainer` imports Keras and its backend.
 """
 
 from __future__ import annotations

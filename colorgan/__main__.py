@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="A GAN that colours gray photos.", no_args_is_help=True, pretty_exceptions_enable=False)
 BAD_INPUT, FAILED = 2, 1
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 @app.command()
@@ -45,12 +44,13 @@ def train(
     ] = 1,
 ) -> None:
     """Trains one configuration to its end, or goes on with it where it was left."""
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))  # TensorFlow reads them when it is imported
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        from colorgan.backend_choice import use_backend
         from colorgan.hand_run import HandRun, default_folder, train_by_hand
 
         wanted = _configure(config, scale, data, epochs)
+        use_backend(wanted.backend, threads=threads)
         finished = train_by_hand(HandRun(wanted, out or default_folder(wanted), best_metric=best, patience=patience))
     except BadInputError as error:
         typer.echo(plain(str(error)), err=True)
@@ -77,6 +77,7 @@ def evaluate(
     """Measures a model on photos: every metric of every photo, means beside the gray and tint baselines, sheets."""
     with _errors_as_messages():
         _check_there(model)
+        _use_any_backend()
         with native_stderr_in():
             from colorgan.evaluation_report import evaluate_model
 
@@ -95,6 +96,7 @@ def export(
     """Writes a trained run's networks for other programs, with picture, summary and model card."""
     with _errors_as_messages():
         _check_there(run)
+        _use_any_backend()
         with native_stderr_in():
             from colorgan.export import export_run
 
@@ -119,30 +121,35 @@ def colorize(
     ] = None,
 ) -> None:
     """Colours photos of any size: JPEG, PNG, WebP, gray, sepia or in colour; their lightness stays as it is."""
-    if threads:
-        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))  # TensorFlow reads them when it is imported
     with _errors_as_messages():
         _check_there(model)
         _check_there(source)
+        _use_any_backend(threads)
         from colorgan.colour_run import ColourRun, colour_photos
 
         colour_photos(ColourRun(model, source, output, strength=strength, compare=compare))
 
 
 @app.command()
-def cache(clean: Annotated[bool, typer.Option("--clean", help="Remove all packed photos.")] = False) -> None:
-    """Shows the packed photos and how much room they take; COLORGAN_CACHE in the environment moves them."""
+def cache(
+    clean: Annotated[bool, typer.Option("--clean", help="Remove all packed photos and compiled programs.")] = False,
+) -> None:
+    """Shows the cache and how much room it takes; COLORGAN_CACHE in the environment moves it."""
     with _errors_as_messages():
         from colorgan.packs import cache_folder, clean_cache, list_cache
+        from colorgan.programs import clean_programs, programs_bytes, programs_folder
 
         for path, source, size in list_cache():
             typer.echo(plain(f"{path}  {size / 1e6:8.1f} MB  of {source}"))
-        typer.echo(plain(f"removed {clean_cache() / 1e6:.1f} MB" if clean else f"cache folder: {cache_folder()}"))
+        if size := programs_bytes():
+            typer.echo(plain(f"{programs_folder()}  {size / 1e6:8.1f} MB  of programs that JAX has compiled"))
+        freed = clean_cache() + clean_programs() if clean else 0
+        typer.echo(plain(f"removed {freed / 1e6:.1f} MB" if clean else f"cache folder: {cache_folder()}"))
 
 
 @contextmanager
 def _errors_as_messages() -> Iterator[None]:
-    """Turns what a user can mend into a message and an exit code, and keeps TensorFlow quiet."""
+    """Turns what a user can mend into a message and an exit code, and keeps the backend quiet."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when it is imported
     try:
         yield
@@ -158,9 +165,15 @@ def _errors_as_messages() -> Iterator[None]:
 
 
 def _check_there(path: Path) -> None:
-    """Refuses a path with nothing there, before TensorFlow is imported, which takes seconds."""
+    """Refuses a path with nothing there, before a backend is imported, which takes seconds."""
     if not path.exists():
         raise BadInputError(f"{path}: no such file or folder")
+
+
+def _use_any_backend(threads: int | None = None) -> None:
+    from colorgan.backend_choice import use_any_backend
+
+    use_any_backend(threads=threads)
 
 
 def _configure(path: Path, scale: str | None, data: str | None, epochs: int | None) -> TrainConfig:

@@ -6,17 +6,14 @@ A training run's is `backend` in its configuration: it is part of what determine
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 
 from colorgan.config_parts import BACKEND_VARIABLE, BACKENDS
 from colorgan.errors import CannotRunError
-from colorgan.packs import cache_folder
+from colorgan.programs import kept_programs
 
 _THREADS: Mapping[str, tuple[str, ...]] = {
     "tensorflow": ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -49,8 +46,12 @@ def is_installed(backend: str) -> bool:
     return find_spec(backend) is not None
 
 
-def use_backend(backend: str) -> None:
+def use_backend(backend: str, *, threads: int | None = None) -> None:
     """Makes Keras compute with a backend in this process.
+
+    Args:
+        backend: Its name.
+        threads: How many CPU threads it has; None leaves that to the environment, or to it.
 
     Raises:
         BackendError: It is not installed, or Keras is imported already, with another one.
@@ -58,18 +59,20 @@ def use_backend(backend: str) -> None:
     check_installed(backend)
     check_imported(backend)
     os.environ[BACKEND_VARIABLE] = backend
-    for name, value in _programs(backend).items():
+    if threads:
+        os.environ.update(thread_variables(backend, threads))
+    for name, value in kept_programs().items() if backend == "jax" else ():
         os.environ.setdefault(name, value)
 
 
-def use_any_backend() -> None:
+def use_any_backend(*, threads: int | None = None) -> None:
     """Makes Keras compute with the environment's backend, else with one that is installed.
 
     Raises:
         BackendError: There is none.
     """
     installed = [backend for backend in BACKENDS if is_installed(backend)]
-    use_backend(os.environ.get(BACKEND_VARIABLE, "").strip() or next(iter(installed), BACKENDS[0]))
+    use_backend(os.environ.get(BACKEND_VARIABLE, "").strip() or next(iter(installed), BACKENDS[0]), threads=threads)
 
 
 def check_imported(backend: str) -> None:
@@ -86,38 +89,6 @@ def check_imported(backend: str) -> None:
         )
 
 
-def threads(backend: str, count: int) -> dict[str, str]:
+def thread_variables(backend: str, count: int) -> dict[str, str]:
     """Returns the environment in which a backend computes with so many CPU threads; it is read at import."""
     return dict.fromkeys(_THREADS[backend], str(count))
-
-
-def _programs(backend: str) -> dict[str, str]:
-    """Returns the environment that lets JAX keep its compiled programs on disk, so that one is compiled once.
-
-    The smallest too: together they take as long as the large ones.
-    """
-    if backend != "jax":
-        return {}
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(programs_folder() / _processor()),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-
-
-def programs_folder() -> Path:
-    """Returns the folder of compiled programs.
-
-    Raises:
-        CacheError: See `cache_folder`.
-    """
-    return cache_folder() / "programs"
-
-
-def _processor() -> str:
-    """Returns a name that machines of one kind share: a program for another one's instructions would crash."""
-    about = platform.machine()
-    if (cpuinfo := Path("/proc/cpuinfo")).is_file():
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        about += "".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
-    return f"{platform.machine()}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"

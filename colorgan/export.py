@@ -30,6 +30,7 @@ from colorgan.onnx_file import check_onnx_extra, missing_packages, write_onnx
 SAVED_MODEL = "saved_model"
 SUMMARY_COLUMNS = 120
 _KERAS_WEIGHTS = "model.weights.h5"  # Keras' own name
+TENSORFLOW_FORMATS = ("saved_model", "onnx")
 FORMATS = ("keras", "h5", "saved_model", "onnx")
 
 
@@ -47,16 +48,21 @@ def export_run(
     Raises:
         ModelError: No run, or one that is damaged.
         BadInputError: No such format, or there is an export already, or the folder cannot be written.
-        CannotRunError: ONNX was asked for and cannot be written, or the disk is full.
+        CannotRunError: ONNX or a SavedModel was asked for and cannot be written, or the disk is full.
     """
     if unknown := [name for name in formats if name not in FORMATS]:
         raise BadInputError(f"{', '.join(unknown)}: no such format; there are {', '.join(FORMATS)}")
     if "onnx" in formats:
         check_onnx_extra()
+    if (reason := _needs_tensorflow()) and (asked := [name for name in formats if name in TENSORFLOW_FORMATS]):
+        raise CannotRunError(f"{', '.join(asked)}: {reason}")
     trained = load_run(run)
     folder = real_path(out or trained.model.source.parent / "export")
     wanted = list(dict.fromkeys(formats)) or list(FORMATS)
-    if not formats and (missing := missing_packages()):
+    if not formats and reason:
+        wanted = [name for name in wanted if name not in TENSORFLOW_FORMATS]
+        say(f"no {' and no '.join(TENSORFLOW_FORMATS)}: {reason}")
+    elif not formats and (missing := missing_packages()):
         wanted.remove("onnx")
         say(f"no ONNX file: {', '.join(missing)} not installed; pip install 'colorgan[onnx]'")
     with new_folder(folder) as draft:
@@ -65,6 +71,13 @@ def export_run(
         _describe(trained, draft)
         write_card(trained, draft / "card.md", files=sorted(path.name for path in draft.iterdir()))
     return folder
+
+
+def _needs_tensorflow() -> str:
+    """Returns why the formats that TensorFlow writes cannot be written here; empty where they can."""
+    if keras.backend.backend() == "tensorflow":
+        return ""
+    return "TensorFlow writes it; export where that is installed, with KERAS_BACKEND unset or tensorflow"
 
 
 def _write(name: str, run: TrainedRun, folder: Path) -> None:

@@ -109,8 +109,10 @@ def _train(run: HandRun, photos: Photos, log: RunLog) -> bool:
     if photos.note:
         log.say(photos.note)
     earlier = read_earlier(run.folder, log.say)
-    log.say(f"{len(photos.train)} crops to train on, {len(photos.valid)} to validate on; importing TensorFlow ...")
-    with native_stderr_in(run.folder / "tensorflow.log"):
+    log.say(
+        f"{len(photos.train)} crops to train on, {len(photos.valid)} to validate on; importing {run.config.backend} ..."
+    )
+    with native_stderr_in(run.folder / f"{run.config.backend}.log"):
         from colorgan.run import resume
         from colorgan.trainer import Trainer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("colorgan", "tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
+PACKAGES = ("colorgan", "tensorflow", "tensorflow-cpu", "jax", "jaxlib", "keras", "numpy", "pillow")
 
 
 def versions(*more: str) -> dict[str, str]:

@@ -195,7 +195,7 @@ def doctor(
     storage: Storage = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
 ) -> None:
-    """Checks Python, TensorFlow, GPUs, cores, memory, disks, photos and storage; says how to mend what is wrong."""
+    """Checks Python, the backend, GPUs, cores, memory, disks, photos and storage; says how to mend what is wrong."""
     with _plain_errors():
         from search.doctor.examination import consult
         from search.doctor.finding import Case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colorgan.backend_choice import check_installed
 from colorgan.folder import PhotosError
 from colorgan.links import refuse_links_out
 from colorgan.packing import Progress
@@ -26,10 +27,11 @@ def admit(spec: StudySpec, folder: StudyFolder, *, storage: str | None, view: Vi
 
     Raises:
         BadInputError: The URL, the folder, what is in it, or the photos cannot be used.
-        CannotRunError: The photos cannot be packed here, or the database's package is missing.
+        CannotRunError: The photos cannot be packed here, or the backend or the database's package is missing.
     """
     if storage is not None:
         url_address(storage)
+    check_installed(spec.train.backend)
     check_place(folder.path, "--results", path_bytes=SQLITE_PATH_BYTES - len(f"/{folder.database.name}"))
     refuse_links_out(folder.path)
     check_question(spec, folder)

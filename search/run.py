@@ -130,10 +130,12 @@ def run_in(
             trials_per_worker=spec.search.trials_per_worker,
             worker_memory_bytes=spec.search.worker_memory_bytes,
             stuck_seconds=spec.search.stuck_seconds,
+            backend=spec.train.backend,
+            workers_per_gpu=spec.search.workers_per_gpu,
         )
         try:
             if folder.read_summary().get("ending") != "finished":
-                engine.start()  # they import TensorFlow while the storage is opened here
+                engine.start()  # they import their backend while the storage is opened here
             _drive(spec, folder, engine, photos, storage=storage, view=view, plan=plan)
         finally:
             engine.close()

@@ -16,6 +16,7 @@ from search.quantities import QUANTITIES
 MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the question it asks
     "trials",
     "workers",
+    "workers_per_gpu",
     "trial_timeout_seconds",
     "study_timeout_seconds",
     "stuck_seconds",
@@ -143,7 +144,10 @@ class Search(Part):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the sampler; the trainings' is `train.seed`."""
     workers: Annotated[Literal["auto"] | int, _count_or("auto", 1, MAX_WORKERS)] = "auto"
-    """Processes that train; `auto` is one per GPU, else one per processor core."""
+    """Processes that train; `auto` is `workers_per_gpu` for each GPU, else one per processor core."""
+    workers_per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
+    """Workers that share a GPU. A small network leaves most of one idle, and each worker has a core's work to do beside
+    it. With JAX each gets its part of the memory; TensorFlow's workers take what they need, so leave them room."""
     trial_timeout_seconds: Seconds = None
     """A trial that takes longer is stopped and fails."""
     study_timeout_seconds: Seconds = None

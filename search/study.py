@@ -1,6 +1,7 @@
 """A study file: YAML -> `StudySpec`, with all mistakes of the file at once, each with file, line and key.
 
     name: quickstart              # letters, digits, ., _ and -; the study's folder in results/
+    backend: jax                  # short for `backend` in `train`: tensorflow or jax
     train:                        # a TrainConfig (colorgan/config.py): what all trials share; the rest are defaults
       data: {photos: sample, size: 64}
       schedule: {epochs: 8, steps_per_epoch: 75}
@@ -39,6 +40,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from colorgan.config import Part, TrainConfig
+from colorgan.config_parts import BACKENDS
 from colorgan.errors import BadInputError
 from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.scales import at_scale
@@ -81,7 +83,7 @@ class StudySpec(Part):
     """A whole study, checked."""
 
     name: Annotated[str, AfterValidator(_safe_name)]
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
     objective: Objective = Field(default_factory=lambda: Objective.model_validate({}))
     further_objectives: Annotated[tuple[FurtherObjective, ...], Field(strict=False)] = ()
@@ -93,6 +95,23 @@ class StudySpec(Part):
     configuration's file, e.g. `results/earlier/promoted/config.yaml`."""
     learn_from: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
     """Folders of earlier studies whose trials the sampler learns from, also where their spaces were others."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_backend_for_train(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict) or "backend" not in tree:
+            return tree
+        tree = dict(tree)
+        backend, train = tree.pop("backend"), tree.get("train", {})
+        if backend not in BACKENDS:
+            message = f"must be {' or '.join(BACKENDS)}; received {shown(backend)}"
+            raise MistakesError([Mistake(("backend",), message)])
+        if not isinstance(train, dict):
+            return tree
+        if train.get("backend", backend) != backend:
+            message = f"is {shown(backend)}, but train.backend is {shown(train['backend'])}; leave one of them out"
+            raise MistakesError([Mistake(("backend",), message)])
+        return {**tree, "train": {**train, "backend": backend}}
 
     @model_validator(mode="after")
     def _fit_together(self, info: ValidationInfo) -> Self:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from colorgan.backend_choice import threads
+from colorgan.backend_choice import thread_variables
 
-os.environ.update(threads("tensorflow", 1) | threads("jax", 1))  # with the next ones read when they are imported
+os.environ.update(
+    thread_variables("tensorflow", 1) | thread_variables("jax", 1)
+)  # with the next ones read when they are imported
 os.environ.update({"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"})
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; what tests start would not heed it

@@ -1,4 +1,4 @@
-"""Does TensorFlow compute? Tried in a process of its own, whose crash or hang is then a finding and not our end."""
+"""Does the backend compute? Tried in a process of its own, whose crash or hang is then a finding and not our end."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from colorgan.config import Backend
 from search.doctor.finding import Case, Finding, ok, problem
-from search.engines.local import THREAD_VARIABLES, visible_gpus
+from search.engines.environment import worker_environment
+from search.engines.local import visible_gpus
 
 LIMIT_SECONDS = 90.0  # importing TensorFlow takes 4 to 10 s, from a slow disk several times as long
 GRACE_SECONDS = 5.0  # for the process to end itself and say where it hung
 TRUTH = [324.0, 36.0]  # 3 x 3 ones over 8 x 8 ones: 36 places of 9; each of the 9 ones meets 36
 PREFIX = "devices: "
-PROGRAM = f"""
+NAMES: dict[Backend, str] = {"tensorflow": "TensorFlow", "jax": "JAX"}
+_WATCHED = """
 import faulthandler, json, sys
 faulthandler.enable()
 faulthandler.dump_traceback_later(float(sys.argv[1]), exit=True)
+"""
+_ANSWER = f"print({PREFIX!r} + json.dumps(found))"
+_TENSORFLOW = """
 sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "scipy")))  # as a worker: a third of the start
 import tensorflow as tf
 
@@ -31,13 +37,34 @@ def step(photo, kernel):
         total = tf.reduce_sum(tf.nn.conv2d(photo, kernel, 1, "VALID"))
     return total, tape.gradient(total, kernel)
 
-found = {{}}
+found = {}
 for device in [device for device in tf.config.list_logical_devices() if device.device_type in ("CPU", "GPU")]:
     with tf.device(device.name):
         total, slope = step(tf.ones((1, 8, 8, 1)), tf.ones((3, 3, 1, 1)))
         found[device.name.removeprefix("/device:")] = [float(total), float(slope[0, 0, 0, 0])]
-print({PREFIX!r} + json.dumps(found))
 """
+_JAX = """
+import jax, jax.numpy as jnp
+
+def convolve(photo, kernel):
+    order = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(photo, kernel, (1, 1), "VALID", dimension_numbers=order).sum()
+
+found = {}
+for device in {device: None for device in [*jax.devices("cpu"), *jax.devices()]}:
+    with jax.default_device(device):
+        step = jax.jit(jax.value_and_grad(convolve, argnums=1))
+        total, slope = step(jnp.ones((1, 8, 8, 1)), jnp.ones((3, 3, 1, 1)))
+        found[f"{device.platform.upper()}:{device.id}"] = [float(total), float(slope[0, 0, 0, 0])]
+"""
+PROGRAMS: dict[Backend, str] = {
+    "tensorflow": _WATCHED + _TENSORFLOW + _ANSWER,
+    "jax": _WATCHED + _JAX + _ANSWER,
+}
+_CUDA: dict[Backend, str] = {
+    "tensorflow": "make setup ACCELERATOR=gpu installs the CUDA libraries",
+    "jax": "docs/gpu.md says how JAX's CUDA libraries are installed",
+}
 _LIBRARIES = re.compile(r"dlopen|cuInit|CUDA|cuda|cudnn|libnv", re.ASCII)
 
 
@@ -56,16 +83,16 @@ class Probe:
     complaints: str = ""
 
 
-def tensorflow(_case: Case) -> Finding:
-    """Does TensorFlow start, and compute a convolution and its gradient rightly on all that the machine has?"""
-    return judge_probe(run_probe(PROGRAM, LIMIT_SECONDS), gpus=len(visible_gpus()))
+def backend(case: Case) -> Finding:
+    """Does the backend start, and compute a convolution and its gradient rightly on all that the machine has?"""
+    probe = run_probe(PROGRAMS[case.backend], LIMIT_SECONDS, backend=case.backend)
+    return judge_probe(probe, gpus=len(visible_gpus()), backend=case.backend)
 
 
-def run_probe(program: str, seconds: float) -> Probe:
+def run_probe(program: str, seconds: float, *, backend: Backend = "tensorflow") -> Probe:
     """Runs Python code in a process of its own for at most some seconds more than it is told as its argument."""
-    settings = {"TF_CPP_MIN_LOG_LEVEL": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    if not visible_gpus():
-        settings |= dict.fromkeys(THREAD_VARIABLES, "1")
+    gpus = ",".join(visible_gpus())
+    settings = worker_environment(backend, gpu=gpus or None) | {"TF_CPP_MIN_LOG_LEVEL": "1"}
     try:
         done = subprocess.run(
             [sys.executable, "-c", program, str(seconds)],
@@ -82,36 +109,38 @@ def run_probe(program: str, seconds: float) -> Probe:
     return Probe(done.returncode, done.stdout, done.stderr)
 
 
-def judge_probe(probe: Probe, *, gpus: int) -> Finding:
-    """Judges a run of the program on a machine with so many NVIDIA GPUs."""
+def judge_probe(probe: Probe, *, gpus: int, backend: Backend = "tensorflow") -> Finding:
+    """Judges a run of the backend's program on a machine with so many NVIDIA GPUs."""
+    name = NAMES[backend]
     mend = "make clean, then make setup; if it stays so, search for this message together with your processor's name"
     if probe.code is None or "Timeout (" in probe.complaints:
-        return problem("TensorFlow hangs when it is started", mend)
+        return problem(f"{name} hangs when it is started", mend)
     if probe.code < 0:
-        name = signal.Signals(-probe.code).name
-        if name == "SIGILL":
+        ending = signal.Signals(-probe.code).name
+        if ending == "SIGILL":
             mend = "this processor lacks instructions that the build uses (AVX): use another machine or build"
-        return problem(f"TensorFlow is ended by {name} when it is started", mend)
+        return problem(f"{name} is ended by {ending} when it is started", mend)
     if probe.code:
-        return problem(f"TensorFlow cannot be used: {_last_line(probe.complaints)}", mend)
+        return problem(f"{name} cannot be used: {_last_line(probe.complaints)}", mend)
     line = next((line for line in probe.output.splitlines() if line.startswith(PREFIX)), PREFIX + "{}")
-    return _judge_devices(json.loads(line.removeprefix(PREFIX)), probe.complaints, gpus)
+    return _judge_devices(json.loads(line.removeprefix(PREFIX)), probe.complaints, gpus, backend)
 
 
-def _judge_devices(devices: dict[str, list[float]], complaints: str, gpus: int) -> Finding:
-    wrong = [name for name, computed in devices.items() if computed != TRUTH]
+def _judge_devices(devices: dict[str, list[float]], complaints: str, gpus: int, backend: Backend) -> Finding:
+    name = NAMES[backend]
+    wrong = [device for device, computed in devices.items() if computed != TRUTH]
     if wrong or not devices:
         return problem(
-            f"TensorFlow computes wrongly on {', '.join(wrong) or 'everything'}", "test the memory and the device"
+            f"{name} computes wrongly on {', '.join(wrong) or 'everything'}", "test the memory and the device"
         )
-    seen = [name for name in devices if name.startswith("GPU")]
+    seen = [device for device in devices if device.startswith("GPU")]
     if len(seen) < gpus:
         why = next((line for line in complaints.splitlines() if _LIBRARIES.search(line)), "it does not say why")
         return problem(
-            f"TensorFlow sees {len(seen)} of {gpus} NVIDIA GPUs: {why}",
-            "make setup ACCELERATOR=gpu installs the CUDA libraries; a driver too old for them must be updated",
+            f"{name} sees {len(seen)} of {gpus} NVIDIA GPUs: {why}",
+            f"{_CUDA[backend]}; a driver too old for them must be updated",
         )
-    return ok(f"TensorFlow computes rightly on {', '.join(devices)}")
+    return ok(f"{name} computes rightly on {', '.join(devices)}")
 
 
 def _last_line(text: str) -> str:

@@ -20,8 +20,8 @@ from search.words import counted
 CHECKS: tuple[Check, ...] = (
     packages.python,
     packages.packages,
-    packages.tensorflow_build,
-    computing.tensorflow,
+    packages.backend_build,
+    computing.backend,
     machine.cores,
     machine.memory,
     machine.open_files,
@@ -39,7 +39,7 @@ CHECKS: tuple[Check, ...] = (
     traces.links,
 )
 PATIENCE_SECONDS = 30.0  # all but one answer within a second or two
-PATIENCE: dict[Check, float] = {computing.tensorflow: computing.LIMIT_SECONDS + 2 * computing.GRACE_SECONDS}
+PATIENCE: dict[Check, float] = {computing.backend: computing.LIMIT_SECONDS + 2 * computing.GRACE_SECONDS}
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 

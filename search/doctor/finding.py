@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from colorgan.config import Backend, parse_config
 from search.engines.local import usable_cores, visible_gpus
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -54,10 +55,17 @@ class Case:
             return [self.folder] if self.folder.path.is_dir() else []
         return [StudyFolder(path.parent) for path in sorted(self.results.glob("*/study.yaml"))]
 
+    @property
+    def backend(self) -> Backend:
+        """What the study computes with; without one, what a study would that does not say."""
+        return self.study.train.backend if self.study else parse_config({}).backend
+
     def workers(self) -> int:
         """Returns how many workers the study would have on this machine."""
-        wanted = self.study.search.workers if self.study else "auto"
-        return wanted if isinstance(wanted, int) else len(visible_gpus()) or usable_cores()
+        if self.study is None:
+            return len(visible_gpus()) or usable_cores()
+        wanted, each = self.study.search.workers, self.study.search.workers_per_gpu
+        return wanted if isinstance(wanted, int) else len(visible_gpus()) * each or usable_cores()
 
 
 Check = Callable[[Case], Finding]

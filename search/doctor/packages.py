@@ -18,6 +18,7 @@ from search.engines.local import visible_gpus
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"  # of a checkout, fresher than what was installed from it
 BUILDS = ("tensorflow-cpu", "tensorflow")  # distributions that bring the module `tensorflow`
+JAX_GPU_BUILDS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 DRIVER_FILES = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"))
 SET_UP = "make setup"
 
@@ -64,14 +65,11 @@ def judge_packages(requirements: Iterable[str]) -> Finding:
     return ok(f"{fit} packages in the versions that are asked for")
 
 
-def tensorflow_build(_case: Case) -> Finding:
-    """Is one TensorFlow installed, and does it fit the machine's NVIDIA driver?"""
-    installed = {}
-    for name in BUILDS:
-        try:
-            installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+def backend_build(case: Case) -> Finding:
+    """Is one build of the backend installed, and does it fit the machine's NVIDIA driver?"""
+    if case.backend == "jax":
+        return judge_jax(_installed(("jax", *JAX_GPU_BUILDS)), gpus=len(visible_gpus()))
+    installed = _installed(BUILDS)
     return judge_build(installed, gpus=len(visible_gpus()), driver=driver_trouble(), hidden=_hidden())
 
 
@@ -99,6 +97,27 @@ def judge_build(installed: dict[str, str], *, gpus: int, driver: str | None, hid
     if gpus and "tensorflow-cpu" in installed:
         return warning(f"{named}, the CPU build, beside {gpus} NVIDIA GPUs", "make setup ACCELERATOR=gpu")
     return ok(f"{named}, {f'{gpus} NVIDIA GPUs' if gpus else 'no NVIDIA GPU'}")
+
+
+def judge_jax(installed: dict[str, str], *, gpus: int) -> Finding:
+    """Judges the installed JAX, its part for GPUs among it, on a machine with so many NVIDIA GPUs."""
+    named = ", ".join(f"{name} {version}" for name, version in installed.items())
+    if "jax" not in installed:
+        return problem("JAX is not installed", "make setup EXTRAS=jax, or another backend")
+    if gpus and len(installed) == 1:
+        return warning(f"{named} for CPUs alone, beside {gpus} NVIDIA GPUs", "docs/gpu.md says what to install")
+    return ok(f"{named}, {f'{gpus} NVIDIA GPUs' if gpus else 'no NVIDIA GPU'}")
+
+
+def _installed(names: Iterable[str]) -> dict[str, str]:
+    """Returns the versions of those that are installed."""
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
 def driver_trouble() -> str | None:

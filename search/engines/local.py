@@ -15,15 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from colorgan.config import Backend
 from colorgan.errors import CannotRunError
 from search.doctor.limits import oom_kills
+from search.engines.environment import worker_environment
 from search.engines.handle import WorkerHandle
 from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerLost, WorkerReady
 
 QUIT_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # between two looks at whether the workers still do something
 MAX_EARLY_DEATHS = 3  # of workers before they were ready, in a row: it will not get better by itself
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 class EngineError(CannotRunError):
@@ -42,19 +43,23 @@ class LocalEngine:
         trials_per_worker: int | None = None,
         worker_memory_bytes: int | None = None,
         stuck_seconds: float | None = None,
+        backend: Backend = "tensorflow",
+        workers_per_gpu: int = 1,
     ) -> None:
         """Prepares the pool.
 
         Args:
-            workers: How many; None is one per GPU, else one per core.
+            workers: How many; None is `workers_per_gpu` per GPU, else one per core.
             logs: Folder for what workers print.
             most: Never more workers than this, as there is no more to do.
             trials_per_worker: Replace a worker after this many trials.
             worker_memory_bytes: Replace a worker whose resident memory is above this after a trial.
             stuck_seconds: Replace a worker that for so long neither says nor computes anything, though it should.
+            backend: What they compute with.
+            workers_per_gpu: How many share a GPU where `workers` is None.
         """
-        self._gpus = visible_gpus()
-        self.count = min(workers or len(self._gpus) or usable_cores(), most or sys.maxsize)
+        self._gpus, self._backend = visible_gpus(), backend
+        self.count = min(workers or len(self._gpus) * workers_per_gpu or usable_cores(), most or sys.maxsize)
         self._logs, self._max_trials, self._max_bytes = logs, trials_per_worker, worker_memory_bytes
         self._stuck_seconds, self._looked = stuck_seconds, 0.0
         self._workers: dict[int, WorkerHandle] = {}
@@ -138,12 +143,12 @@ class LocalEngine:
         self._workers[number] = WorkerHandle(number, log, self._settings(number), lambda *mail: self._mail.put(mail))
 
     def _settings(self, number: int) -> dict[str, str]:
-        """Returns the environment that gives a worker its GPU or its one thread; TensorFlow reads it at import."""
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+        """Returns the environment that gives a worker its GPU, or its share of one, or its one thread."""
         if not self._gpus:
-            return quiet | dict.fromkeys(THREAD_VARIABLES, "1")
-        gpu = self._gpus[number % len(self._gpus)]
-        return quiet | {"CUDA_VISIBLE_DEVICES": gpu, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+            return worker_environment(self._backend)
+        place, gpus = number % len(self._gpus), len(self._gpus)
+        sharers = len(range(place, self.count, gpus))
+        return worker_environment(self._backend, gpu=self._gpus[place], sharers=sharers)
 
     def _having(self, number: int) -> list[WorkerHandle]:
         return [worker for worker in self._workers.values() if worker.job and worker.job.number == number]

@@ -17,11 +17,16 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
+from colorgan.backend_choice import use_backend
+from colorgan.config_parts import BACKEND_VARIABLE
 from search.messages import Event, Job, Quit, StopTrial, WorkerReady
 
 ORPHAN_POLL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-UNUSED = ("matplotlib", "pandas", "scipy")  # Keras imports them where it finds them: a third of a worker's start
+UNUSED = {  # Keras imports them where it finds them: a third of a worker's start
+    "tensorflow": ("matplotlib", "pandas", "scipy"),
+    "jax": ("matplotlib", "pandas", "sklearn"),  # JAX itself needs SciPy
+}
 
 
 def main() -> None:
@@ -35,12 +40,14 @@ def main() -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(1)  # the driver is gone; nobody is left to hear more
     sys.stdout.flush()
-    os._exit(0)  # TensorFlow's own clean-up would take a second and keep nothing
+    os._exit(0)  # a backend's own clean-up would take a second and keep nothing
 
 
 def _work(connection: Connection[Event, Any], number: int, started: float) -> None:
-    with _hidden(UNUSED):
-        from search.trial import TrialRunner  # imports TensorFlow, so not before the watch over the driver runs
+    backend = os.environ.get(BACKEND_VARIABLE, "tensorflow")
+    use_backend(backend)
+    with _hidden(UNUSED[backend]):
+        from search.trial import TrialRunner  # imports Keras, so not before the watch over the driver runs
 
     runner = TrialRunner()
     connection.send(WorkerReady(number, _device(), time.perf_counter() - started))

@@ -414,5 +414,5 @@ def test_a_whole_examination(folder: StudyFolder) -> None:
     assert result.exit_code == (0 if answer["healthy"] else 1)
     assert answer["healthy"] == all(finding["level"] != "problem" for finding in found.values())
     assert all(bool(finding["mend"]) == (finding["level"] != "ok") for finding in found.values())
-    assert found["tensorflow"]["found"].startswith("TensorFlow computes rightly on CPU:0")
+    assert found["backend"]["found"].startswith("TensorFlow computes rightly on CPU:0")
     assert "could not be checked" not in result.stdout

@@ -1,0 +1,56 @@
+"""Where JAX keeps the programs that it has compiled, so that an architecture is compiled once and not by each worker.
+
+They lie in the cache folder, beside the packed photos, in a folder for each kind of processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+from pathlib import Path
+
+from colorgan.packs import cache_folder
+
+
+def programs_folder() -> Path:
+    """Returns the folder of compiled programs, whether it is there yet or not.
+
+    Raises:
+        CacheError: See `cache_folder`.
+    """
+    return cache_folder() / "programs"
+
+
+def kept_programs() -> dict[str, str]:
+    """Returns the environment that lets JAX keep its programs on disk; the smallest too, as there are dozens of them.
+
+    Raises:
+        CacheError: See `cache_folder`.
+    """
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(programs_folder() / _processor()),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
+def programs_bytes() -> int:
+    """Returns how much room the programs take."""
+    return sum(path.stat().st_size for path in programs_folder().rglob("*") if path.is_file())
+
+
+def clean_programs() -> int:
+    """Removes the programs, which are compiled again when they are needed; returns the bytes freed."""
+    freed = programs_bytes()
+    shutil.rmtree(programs_folder(), ignore_errors=True)
+    return freed
+
+
+def _processor() -> str:
+    """Returns a name that processors of one kind share: a program with another kind's instructions would crash."""
+    about = platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).is_file():
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        about += "".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
+    return f"{platform.machine()}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
