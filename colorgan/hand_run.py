@@ -159,7 +159,7 @@ class _Keeper:
 
         config, first = self._run.config, self._trainer.step
         with _progress() as progress:
-            task = progress.add_task("", total=self._trainer.total_steps - first)
+            task = progress.add_task("", total=self._trainer.progress.total_steps - first)
             for result in train(self._trainer, self._checkpoint):
                 if result is not None:
                     self._take(result)
@@ -227,7 +227,7 @@ class _Keeper:
 
 def _baselines(trainer: Trainer) -> dict[str, dict[str, float]]:
     """Returns the metrics of gray and tint on the run's photos."""
-    found = trainer.validator.baselines(trainer.photos.train, trainer.measured)
+    found = trainer.baselines()
     return {name: {k: v for k, v in metrics.items() if math.isfinite(v)} for name, metrics in found.items()}
 
 

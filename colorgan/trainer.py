@@ -15,27 +15,21 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from colorgan.backend import compiled
 from colorgan.backend_choice import check_imported
-from colorgan.batches import Batches
 from colorgan.blocks import initialize
 from colorgan.checkpoint import Checkpoint, CheckpointError
 from colorgan.config import TrainConfig
 from colorgan.discriminator import build_discriminator
-from colorgan.epoch import TRAIN_METRICS, EpochResult
-from colorgan.folder import PhotosError
+from colorgan.epoch import EpochResult
 from colorgan.generator import build_generator, find_chroma
 from colorgan.photos import Photos
-from colorgan.step import Knobs, Networks, build_step
+from colorgan.progress import Progress, measured_crops
+from colorgan.step import Networks, build_step
 from colorgan.validation import Validator
 
 PAUSE_SECONDS = 0.5  # between two pauses; a caller reacts to a stop within it
-
-
-class NonFiniteLossError(ArithmeticError):
-    """A training loss became NaN or infinite; the message says at which step, which loss, and its value."""
 
 
 class Trainer:
@@ -62,10 +56,10 @@ class Trainer:
         self.discriminator = build_discriminator(config.discriminator, size=size, policy=policy)
         averaged = config.validation.moving_average is not None
         self._average = build_generator(config.generator, size=size, policy=policy) if averaged else None
-        self._train_step = build_step(Networks(config, self.generator, self.discriminator, self._average))
+        self.train_step = build_step(Networks(config, self.generator, self.discriminator, self._average))
         self.validator = validator or Validator(batch_size=config.validation.batch_size, precision=config.precision)
         self._predict = compiled(self._colour, config.precision, self.best_generator.variables)
-        self.photos = photos
+        self.progress = Progress(config, photos)
         self.reset(config)
         self._warm_up()
         self.reset(config)
@@ -81,27 +75,29 @@ class Trainer:
         return sum(math.prod(variable.shape) for variable in self.generator.trainable_variables)
 
     @property
-    def total_steps(self) -> int:
-        """Steps of the whole run."""
-        return self.config.schedule.epochs * self._steps_per_epoch
+    def config(self) -> TrainConfig:
+        """The run's configuration, its seed inside."""
+        return self.progress.config
 
     @property
-    def measured(self) -> NDArray[np.uint8]:
-        """The crops that the run is measured on, as long as they are not renewed.
+    def photos(self) -> Photos:
+        """What the run started with."""
+        return self.progress.photos
 
-        Raises:
-            PhotosError: The photos have no such part.
-        """
-        return self._measured(self.photos)
+    @property
+    def step(self) -> int:
+        """Training steps done."""
+        return self.progress.step
 
-    def _measured(self, photos: Photos) -> NDArray[np.uint8]:
-        part = self.config.validation.part
-        crops: NDArray[np.uint8] = getattr(photos, part)
-        if not len(crops):
-            raise PhotosError(
-                f"data.photos: {self.config.data.photos}: no photos to {part}; raise data.{part}_fraction"
-            )
-        return crops
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self.progress.epoch
+
+    @property
+    def history(self) -> list[EpochResult]:
+        """The results of the epochs done."""
+        return self.progress.history
 
     def reset(self, config: TrainConfig, seed: int | None = None, *, photos: Photos | None = None) -> None:
         """Starts a new run without building or tracing anything.
@@ -116,19 +112,14 @@ class Trainer:
         """
         if config.architecture() != self.architecture:
             raise ValueError("this trainer was built for another architecture; build a new one")
-        self.config = config if seed is None else config.with_values({"seed": seed})
-        self.photos = photos or self.photos
-        seed, parts = self.config.seed, config.generator
+        config = config if seed is None else config.with_values({"seed": seed})
+        self.progress = Progress(config, photos or self.photos)
+        seed, parts = config.seed, config.generator
         initialize(self.generator, seed=2 * seed, dropout=parts.dropout, noise=parts.noise)
         initialize(self.discriminator, seed=2 * seed + 1)
-        self._train_step.reset()
+        self.train_step.reset()
         if self._average:
             _copy(self.generator.weights, self._average.weights)
-        self.step = self.epoch = 0
-        self.history: list[EpochResult] = []
-        self._loss_sums, self._train_seconds = np.zeros(len(TRAIN_METRICS)), 0.0
-        self._batches = Batches(self.photos, self.config)
-        self._steps_per_epoch = self._batches.steps_per_epoch
 
     def epochs(self) -> Iterator[EpochResult]:
         """Trains, and yields the result of each epoch, until the schedule's end.
@@ -141,23 +132,37 @@ class Trainer:
     def pauses(self) -> Iterator[EpochResult | None]:
         """As `epochs`, and yields None about every half second in between, where the state may be saved."""
         while self.epoch < self.config.schedule.epochs:
-            end = (self.epoch + 1) * self._steps_per_epoch
-            while self.step < end:
-                self._train_until(end)
-                if self.step < end:
+            while self.step < self.progress.epoch_end:
+                self._train()
+                if self.step < self.progress.epoch_end:
                     yield None
-            yield self._finish_epoch()
+            yield self.finish_epoch()
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Returns the metrics of `gray` and `tint` on the photos that the run started with."""
+        return self.validator.baselines(self.photos.train, measured_crops(self.photos, self.config))
+
+    def finish_epoch(self) -> EpochResult:
+        """Measures what the schedule wants after the epoch whose steps are done, and returns its result."""
+        started, epoch, plan = time.perf_counter(), self.epoch + 1, self.config.validation
+        last, metrics, examples = epoch == self.config.schedule.epochs, {}, None
+        if last or epoch % plan.epochs == 0:
+            metrics = self.validator.measure(self.progress.measured, self._predict)
+        if plan.examples and (last or epoch == 1 or epoch % plan.example_epochs == 0):
+            examples = self.validator.examples(self.progress.measured, self._predict, count=plan.examples)
+        return self.progress.finish_epoch(metrics, examples, time.perf_counter() - started)
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint; allowed wherever `epochs` or `pauses` has yielded."""
         arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
+        progress = self.progress
         Checkpoint(
-            self.config,
-            self.step,
-            self.epoch,
-            tuple(self._loss_sums.tolist()),
-            self._train_seconds,
-            tuple(self.history),
+            progress.config,
+            progress.step,
+            progress.epoch,
+            tuple(progress.loss_sums.tolist()),
+            progress.train_seconds,
+            tuple(progress.history),
             arrays,
         ).save(path)
 
@@ -176,80 +181,36 @@ class Trainer:
             raise CheckpointError("the checkpoint's variables are not those of its configuration; another version's?")
         for name, variable in variables.items():
             variable.assign(checkpoint.arrays[name])
-        self.step, self.epoch, self.history = checkpoint.step, checkpoint.epoch, list(checkpoint.history)
-        self._loss_sums, self._train_seconds = np.array(checkpoint.loss_sums), checkpoint.train_seconds
+        progress = self.progress
+        progress.step, progress.epoch, progress.history = checkpoint.step, checkpoint.epoch, list(checkpoint.history)
+        progress.loss_sums, progress.train_seconds = np.array(checkpoint.loss_sums), checkpoint.train_seconds
 
     def _warm_up(self) -> None:
         """Traces and compiles all graphs, so that no run's first epoch pays for it."""
-        self._train_step(self._batches.batch(0), self._knobs(0))
-        self._train_step.settle()
-        self.validator.measure(self.measured[:1], self._predict)
-        self.validator.examples(self.measured[:1], self._predict, count=1)
+        self.train_step(self.progress.batch(), self.progress.knobs())
+        self.train_step.settle()
+        self.validator.measure(self.progress.measured[:1], self._predict)
+        self.validator.examples(self.progress.measured[:1], self._predict, count=1)
 
     def _variables(self) -> dict[str, keras.Variable]:
         groups: dict[str, list[keras.Variable]] = {
             "generator": self.generator.variables,
             "discriminator": self.discriminator.variables,
             "average": self._average.weights if self._average else [],
-            "step": self._train_step.variables,
+            "step": self.train_step.variables,
         }
         return {f"{group}/{i}/{v.name}": v for group, vs in groups.items() for i, v in enumerate(vs)}
 
-    def _train_until(self, end: int) -> None:
-        """Trains for about `PAUSE_SECONDS`, at least one step and at most to step `end`, and adds up the losses."""
+    def _train(self) -> None:
+        """Trains for about `PAUSE_SECONDS`, at least one step and at most to the epoch's end."""
         losses: list[Any] = []
-        started, first = time.perf_counter(), self.step
-        while self.step < end and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
-            losses.append(self._train_step(self._batches.batch(self.step), self._knobs(self.step)))
-            self.step += 1
-        values = np.array([np.asarray(loss) for loss in losses], dtype=np.float64)
-        self._train_step.settle()
-        self._train_seconds += time.perf_counter() - started
-        for offset, row in enumerate(values):
-            _check_finite(row, first + offset + 1)
-            self._loss_sums += row
-
-    def _finish_epoch(self) -> EpochResult:
-        self.epoch += 1
-        means = self._loss_sums / self._steps_per_epoch
-        metrics = {metric.key: float(mean) for metric, mean in zip(TRAIN_METRICS, means, strict=True)}
-        started, last = time.perf_counter(), self.epoch == self.config.schedule.epochs
-        plan, examples = self.config.validation, None
-        photos = self._measured(self._batches.photos(self.epoch - 1))
-        if last or self.epoch % plan.epochs == 0:
-            metrics |= self.validator.measure(photos, self._predict)
-        if plan.examples and (last or self.epoch == 1 or self.epoch % plan.example_epochs == 0):
-            examples = self.validator.examples(photos, self._predict, count=plan.examples)
-        valid_seconds = time.perf_counter() - started
-        result = EpochResult(self.epoch, self.step, metrics, examples, self._train_seconds, valid_seconds)
-        self.history.append(result)
-        self._loss_sums, self._train_seconds = np.zeros(len(TRAIN_METRICS)), 0.0
-        return result
-
-    def _knobs(self, step: int) -> Knobs:
-        """Returns the numbers of a step, the schedule applied."""
-        adam, losses, limit = self.config.optimizer, self.config.losses, self.config.validation.moving_average
-        factor = self._decay(step)
-        return Knobs(
-            generator_learning_rate=adam.generator_learning_rate * factor,
-            discriminator_learning_rate=adam.discriminator_learning_rate * factor,
-            generator_beta_1=adam.generator_beta_1,
-            discriminator_beta_1=adam.discriminator_beta_1,
-            beta_2=adam.beta_2,
-            epsilon=adam.epsilon,
-            adversarial_weight=losses.adversarial_weight,
-            l1_weight=losses.l1_weight,
-            l2_weight=losses.l2_weight,
-            label_smoothing=losses.label_smoothing,
-            moving_average=min(limit or 0.0, (1 + step) / (10 + step)),
-        )
-
-    def _decay(self, step: int) -> float:
-        schedule = self.config.schedule
-        if schedule.decay == "constant":
-            return 1.0
-        done = step / self.total_steps
-        return min(1.0, (1.0 - done) / (1.0 - schedule.decay_start))
+        started, progress = time.perf_counter(), self.progress
+        while progress.step < progress.epoch_end and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
+            losses.append(self.train_step(progress.batch(), progress.knobs()))
+            progress.step += 1
+        values = [np.asarray(loss) for loss in losses]
+        self.train_step.settle()
+        progress.take(values, time.perf_counter() - started)
 
     def _colour(self, photos: Any) -> Any:
         return find_chroma(self.best_generator, photos, self.config.data.color_space)
@@ -258,9 +219,3 @@ class Trainer:
 def _copy(source: list[keras.Variable], target: list[keras.Variable]) -> None:
     for new, old in zip(source, target, strict=True):
         old.assign(ops.convert_to_numpy(new))  # a JAX step takes its variables' memory, so no two may share it
-
-
-def _check_finite(losses: NDArray[np.float64], step: int) -> None:
-    for metric, value in zip(TRAIN_METRICS, losses, strict=True):
-        if not math.isfinite(value):
-            raise NonFiniteLossError(f"{metric.key} is {value} at step {step}; a lower learning rate may help")

@@ -15,8 +15,9 @@ from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
 from colorgan.disk import cannot_write, explain
 from colorgan.errors import CannotRunError
 from colorgan.photos import Photos, open_photos
+from colorgan.progress import NonFiniteLossError
 from colorgan.run import resume, train
-from colorgan.trainer import NonFiniteLossError, Trainer
+from colorgan.trainer import Trainer
 from colorgan.validation import Validator
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted
 
@@ -51,7 +52,7 @@ class TrialRunner:
         photos = self._open(job.config.data)
         trainer, built = self._trainer(job.config, photos)
         if job.baselines:
-            yield BaselinesMeasured(trainer.validator.baselines(photos.train, trainer.measured))
+            yield BaselinesMeasured(trainer.baselines())
         self._doing = "while the checkpoint was read"
         note = resume(trainer, job.config, job.checkpoint)
         setup = time.perf_counter() - started

@@ -16,7 +16,8 @@ from colorgan.config import parse_config
 from colorgan.epoch import TRAIN_METRICS, VALID_METRICS
 from colorgan.model import load_model
 from colorgan.photos import PhotosError, open_photos
-from colorgan.trainer import NonFiniteLossError, Trainer
+from colorgan.progress import NonFiniteLossError
+from colorgan.trainer import Trainer
 
 CONFIG = parse_config(
     {
@@ -102,7 +103,7 @@ def test_a_warm_trainer_equals_a_cold_process(warm, tmp_path):
 
 
 def test_a_reset_neither_builds_nor_traces(warm):
-    step, predict = warm._train_step._compiled, warm._predict
+    step, predict = warm.train_step._compiled, warm._predict
     before = (step.experimental_get_tracing_count(), predict.experimental_get_tracing_count(), id(warm.generator))
     warm.reset(CONFIG.with_values(OTHERS), seed=99)
     run(warm)
@@ -205,9 +206,10 @@ def test_the_noise_changes_the_run_and_its_draws_go_on(first, thesis):
 
 def test_each_epoch_is_trained_and_measured_on_its_own_photos_and_confirmed_on_the_same(thesis):
     thesis.reset(THESIS)
-    photos = [thesis._batches.photos(epoch) for epoch in range(3)]
+    photos = [thesis.progress.batches.photos(epoch) for epoch in range(3)]
     trained = [
-        {crop.tobytes() for step in range(4 * e, 4 * e + 4) for crop in thesis._batches.batch(step)} for e in range(3)
+        {crop.tobytes() for step in range(4 * e, 4 * e + 4) for crop in thesis.progress.batches.batch(step)}
+        for e in range(3)
     ]
     for shown, crops in zip(photos, trained, strict=True):
         assert crops <= {view.tobytes() for crop in shown.train for view in (crop, crop[:, ::-1])}
@@ -240,7 +242,7 @@ def test_another_seed_gives_another_run(warm):
 def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
     warm.reset(CONFIG.with_values({"data.flip": False}))
     steps = len(photos.train)  # four passes of batches of four
-    crops = [crop.tobytes() for step in range(steps) for crop in warm._batches.batch(step)]
+    crops = [crop.tobytes() for step in range(steps) for crop in warm.progress.batches.batch(step)]
     passes = [crops[i : i + len(photos.train)] for i in range(0, len(crops), len(photos.train))]
     everything = Counter(crop.tobytes() for crop in photos.train)
     assert len(passes) == 4
@@ -250,7 +252,7 @@ def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
 
 def test_about_half_of_the_crops_are_mirrored_in_each_pass_others_than_before(warm, photos):
     warm.reset(CONFIG)
-    found = [crop for step in range(100) for crop in warm._batches.batch(step)]
+    found = [crop for step in range(100) for crop in warm.progress.batches.batch(step)]
     straight = {crop.tobytes() for crop in photos.train}
     mirrored = {crop[:, ::-1].tobytes() for crop in photos.train}
     assert not straight & mirrored
@@ -272,13 +274,14 @@ def test_fewer_crops_than_a_batch_are_enough(photos):
 @pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (6, 1.0), (9, 0.5), (11, 1 / 6)])
 def test_linear_decay_halves_the_way_to_zero(warm, step, factor):
     warm.reset(CONFIG)  # 12 steps, decay from the sixth on
-    assert warm._knobs(step).generator_learning_rate == pytest.approx(1e-3 * factor)
-    assert warm._knobs(step).discriminator_learning_rate == pytest.approx(5e-4 * factor)
+    warm.progress.step = step
+    assert warm.progress.knobs().generator_learning_rate == pytest.approx(1e-3 * factor)
+    assert warm.progress.knobs().discriminator_learning_rate == pytest.approx(5e-4 * factor)
 
 
 def test_a_loss_that_explodes_ends_the_run_with_step_and_name(warm):
     warm.reset(CONFIG.with_values({"losses.l1_weight": 1e6, "optimizer.generator_learning_rate": 1.0}))
-    warm._train_step._generator_adam.trained[0].assign(
+    warm.train_step._generator_adam.trained[0].assign(
         np.full(warm.generator.trainable_variables[0].shape, np.nan, np.float32)
     )
     with pytest.raises(NonFiniteLossError, match=r"train/generator_adversarial is nan at step 1\b"):
@@ -290,7 +293,9 @@ def test_the_moving_average_follows_its_warm_up(warm):
     average, weight = warm.best_generator.weights, warm.generator.weights
     expected = [ops.convert_to_numpy(v).astype(np.float64) for v in weight]
     for step in range(3):
-        warm._train_until(step + 1)
+        warm.train_step(warm.progress.batch(), warm.progress.knobs())
+        warm.train_step.settle()
+        warm.progress.step += 1
         decay = (1 + step) / (10 + step)
         expected = [decay * e + (1 - decay) * ops.convert_to_numpy(w) for e, w in zip(expected, weight, strict=True)]
         assert all(np.allclose(e, a, atol=1e-6) for e, a in zip(expected, average, strict=True))
