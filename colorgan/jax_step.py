@@ -94,7 +94,11 @@ def step(networks: Networks, state: State, photos: Any, knobs: Any) -> tuple[Sta
 
 
 class JaxStep:
-    """See `TrainStep`. Its state leaves Keras' variables for the device at the first step, and returns in `settle`."""
+    """See `TrainStep`. Its state leaves Keras' variables for the device at the first step, and returns in `settle`.
+
+    Attributes:
+        networks: What it trains.
+    """
 
     def __init__(self, networks: Networks) -> None:
         scaled = networks.config.precision.policy == "mixed_float16"
@@ -104,6 +108,7 @@ class JaxStep:
             _places(networks.discriminator, "discriminator", scaled=scaled),
             average,
         )
+        self.networks = networks
         self._program = jax.jit(partial(step, networks), donate_argnums=0)
         self._state: State | None = None
         self._ahead: deque[Any] = deque()
@@ -126,7 +131,7 @@ class JaxStep:
 
     def __call__(self, photos: NDArray[np.uint8], knobs: Knobs) -> Any:
         """Trains on one batch and returns its losses, without waiting for them."""
-        state = self._state or jax.tree.map(lambda place: place.value, self._places)
+        state = self._state or self.state()
         self._state, losses = self._program(state, photos, knobs.array())
         self._ahead.append(losses)
         if len(self._ahead) > AHEAD:
@@ -136,9 +141,17 @@ class JaxStep:
     def settle(self) -> None:
         """Lets the variables hold the state reached."""
         if self._state is not None:
-            jax.tree.map(lambda place, value: place.assign(value), self._places, self._state)
+            self.hold(self._state)
         self._state = None
         self._ahead.clear()
+
+    def state(self) -> State:
+        """Returns the state that the variables hold."""
+        return jax.tree.map(lambda place: place.value, self._places)  # type: ignore[no-any-return]
+
+    def hold(self, state: State) -> None:
+        """Lets the variables hold a state, which nobody else may use any more."""
+        jax.tree.map(lambda place, value: place.assign(value), self._places, state)
 
 
 class _Rates(NamedTuple):
