@@ -16,6 +16,7 @@ from search.quantities import QUANTITIES
 MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the question it asks
     "trials",
     "workers",
+    "resources",
     "trial_timeout_seconds",
     "study_timeout_seconds",
     "stuck_seconds",
@@ -133,6 +134,17 @@ class Bounds(Part):
         return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
 
 
+class Resources(Part):
+    """What Ray sets aside for each worker; the local engine gives each a core or a GPU of its own instead."""
+
+    cpu: Annotated[Number, Field(gt=0, le=1024)] = 1.0
+    """Cores. Without a GPU a worker has so many threads."""
+    gpu: Annotated[Number, Field(ge=0, le=64)] | None = None
+    """GPUs, or a part of one; null: one where the cluster has any, else none."""
+    memory: Annotated[Number, Field(gt=0)] | None = None
+    """Bytes of main memory; null: not counted."""
+
+
 class Search(Part):
     """How it is searched."""
 
@@ -143,7 +155,9 @@ class Search(Part):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the sampler; the trainings' is `train.seed`."""
     workers: Annotated[Literal["auto"] | int, _count_or("auto", 1, MAX_WORKERS)] = "auto"
-    """Processes that train; `auto` is one per GPU, else one per processor core."""
+    """Processes that train; `auto` is one per GPU, else one per processor core; on Ray as many as there is room for."""
+    resources: Resources = Resources()
+    """Of each worker on Ray."""
     trial_timeout_seconds: Seconds = None
     """A trial that takes longer is stopped and fails."""
     study_timeout_seconds: Seconds = None

@@ -15,19 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from colorgan.errors import CannotRunError
 from search.doctor.limits import oom_kills
+from search.engines import MAX_EARLY_DEATHS, EngineError
 from search.engines.handle import WorkerHandle
 from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerLost, WorkerReady
 
 QUIT_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # between two looks at whether the workers still do something
-MAX_EARLY_DEATHS = 3  # of workers before they were ready, in a row: it will not get better by itself
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-
-
-class EngineError(CannotRunError):
-    """No worker can be started; ends the study."""
 
 
 class LocalEngine:
