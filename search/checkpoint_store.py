@@ -69,7 +69,8 @@ class CheckpointStore:
         """
         probe = f"{self._root}/probe"
         try:
-            self._files.makedirs(self._root, exist_ok=True)
+            if isinstance(self._files, LocalFileSystem):  # elsewhere it might make a bucket
+                Path(self._root).mkdir(parents=True, exist_ok=True)
             self._files.pipe_file(probe, b"colorgan")
             self._files.rm_file(probe)
         except Exception as error:  # noqa: BLE001 - each kind of place has errors of its own

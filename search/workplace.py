@@ -1,4 +1,4 @@
-"""Where a study's trials are trained: by which engine, on which cluster, with checkpoints where all nodes reach them."""
+"""Where a study's trials are trained: by which engine, on which cluster, and where checkpoints lie."""
 
 from __future__ import annotations
 

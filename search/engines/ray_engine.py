@@ -178,7 +178,7 @@ class RayEngine:
         """Replaces a worker that is gone, and says what it had."""
         ending, perhaps_memory = worker.ending(error), worker.perhaps_memory(error)
         self._retire(worker)  # one that only cannot be reached must not go on
-        if not worker.ready:
+        if not worker.ready and not worker.placeless(error):
             self._early_deaths += 1
             if self._early_deaths >= MAX_EARLY_DEATHS:
                 raise EngineError(f"workers die before they are ready: {ending}")

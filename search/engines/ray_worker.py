@@ -124,9 +124,13 @@ class RayWorker:
             return "its worker cannot be reached"
         if isinstance(error, RayActorError) and UNEXPECTED in said:
             return "its worker process ended without a word, as if killed"
-        if any(words in said for words in NODE_DIED):
+        if self.placeless(error):
             return "its worker's node is gone"
         return f"its worker ended: {said[-REASON_LENGTH:]}"
+
+    def placeless(self, error: RayError) -> bool:
+        """Returns whether it ended with its node, which is no fault of its own."""
+        return any(words in str(error) for words in NODE_DIED)
 
     def perhaps_memory(self, error: RayError) -> bool:
         """Returns whether it ended as processes do that get no memory."""
