@@ -115,7 +115,7 @@ test: check ## All checks, then all tests
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 chaos: setup-dev ## Kill real studies 200 times at random moments and compare what they find: KILLS=
-	CHAOS_KILLS=$(or $(KILLS),200) $(VENV_PYTHON) -m pytest -s tests/search/test_chaos.py
+	CHAOS_KILLS=$(or $(KILLS),200) $(VENV_PYTHON) -m pytest -s tests/search/test_chaos.py tests/search/test_ray.py tests/search/test_postgres.py
 
 fuzz: setup-dev ## Feed studies and photos of rubbish to their readers: EXAMPLES=
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(VENV_PYTHON) -m pytest tests/test_fuzz.py
