@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -24,13 +25,15 @@ from search.storage import StudyFolder
 
 BRIDGE, NETWORK, PREFIX = "colorgan0", "10.213.7", "colorgan-"
 PORT = 6379
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # others reach these ports as well
+PATIENT = {"RAY_raylet_start_wait_time_s": "200"}  # on a machine that has all nodes to carry
 STUDY = """
 name: chaos
 train:
   data: {{photos: sample, size: 32, crop_scales: [1.0], train_limit: 16, valid_limit: 4}}
   generator: {{filters: 4, depth: 3, dropout: 0.5}}
   discriminator: {{filters: 4, depth: 2}}
-  schedule: {{epochs: 150, steps_per_epoch: 8, batch_size: 8}}
+  schedule: {{epochs: 600, steps_per_epoch: 4, batch_size: 8}}
   validation: {{examples: 1, moving_average: 0.9}}
 space:
   optimizer.generator_learning_rate: {{type: float, low: 1.0e-4, high: 1.0e-2, log: true}}
@@ -55,13 +58,14 @@ class Node:
         options = join if head else [f"--address={NETWORK}.10:{PORT}"]
         common = [f"--node-ip-address={self.address}", f"--num-cpus={0 if head else 1}", "--disable-usage-stats"]
         command = ["ray", "start", *options, *common, "--object-store-memory=80000000", "--block"]
-        self.process = self.run(command, folder / f"{self.name}.log", cache=folder / f"cache-{number}")
-        print(f"{self.name} at {self.address}: started", flush=True)
+        log = folder / f"{self.name}.log"
+        self._process = self.run(command, log, cache=folder / f"cache-{number}")
+        _wait(lambda: "Ray runtime started" in log.read_text(), self._process, f"{self.name} at {self.address}")
 
     def run(self, command: list[str], log: Path, *, cache: Path) -> subprocess.Popen[bytes]:
         """Runs a program of the environment on this machine, with a cache of photos of its own."""
         path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
-        env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLORGAN_CACHE": str(cache)}
+        env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLORGAN_CACHE": str(cache), **TOKEN, **PATIENT}
         with log.open("ab") as output:
             return subprocess.Popen(
                 ["ip", "netns", "exec", self.name, *command], env=env, cwd=log.parent, stdout=output, stderr=output
@@ -89,7 +93,7 @@ def main() -> None:
     """Runs the study through its troubles, then undisturbed, and compares."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="for results and logs; default: one that is removed")
-    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--trials", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.folder or Path(temporary)).absolute()
@@ -109,15 +113,15 @@ def _torment(folder: Path) -> None:
         _ip("link", "set", BRIDGE, "up")
         for number in range(3):
             nodes.append(Node(number, folder, head=number == 0))
-            time.sleep(5 if number == 0 else 0)
         more = ["--address", f"{NETWORK}.10:{PORT}", "--checkpoints", str(folder / "shared")]
         driver = nodes[0].run([*_command("ray"), *more], folder / "driver.log", cache=folder / "cache-driver")
         study = StudyFolder(folder / "ray" / "chaos")
-        _wait(lambda: _epochs(study) >= 10, driver, "ten epochs")
+        _wait(lambda: _least_epochs(study) >= 5, driver, "five epochs on both nodes")
         nodes[1].kill()
         nodes.append(Node(3, folder))
-        done = _epochs(study)
-        _wait(lambda: _epochs(study) >= done + 60, driver, "sixty more")
+        _wait(lambda: _retried(study) == 1, driver, "a trial without its node")
+        done = _least_epochs(study)
+        _wait(lambda: _least_epochs(study) >= done + 5, driver, "five more on the new node")
         nodes[2].cut()
         nodes.append(Node(4, folder))
         code = driver.wait(900)
@@ -134,14 +138,20 @@ def _command(engine: str) -> list[str]:
     return [sys.executable, "-m", "search", "run", "study.yaml", "--engine", engine, "--results", engine]
 
 
-def _epochs(study: StudyFolder) -> int:
-    return sum(len(record.epochs) for record in study.records())
+def _least_epochs(study: StudyFolder) -> int:
+    """Returns how many epochs the first two trials have both done."""
+    done = [len(record.epochs) for record in study.records()[:2]]
+    return min(done) if len(done) == 2 else 0
 
 
-def _wait(condition: Callable[[], bool], driver: subprocess.Popen[bytes], what: str) -> None:
+def _retried(study: StudyFolder) -> int:
+    return sum(record.retries for record in study.records())
+
+
+def _wait(condition: Callable[[], bool], process: subprocess.Popen[bytes], what: str) -> None:
     deadline = time.monotonic() + 300
     while not condition():
-        if driver.poll() is not None or time.monotonic() > deadline:
+        if process.poll() is not None or time.monotonic() > deadline:
             raise SystemExit(f"waited in vain for {what}")
         time.sleep(0.2)
     print(f"{what}: there", flush=True)

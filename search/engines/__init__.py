@@ -1,4 +1,4 @@
-"""Where trials run: `local.py`, `ray_engine.py`. An engine keeps workers, gives them jobs and passes on what they say; it decides nothing.
+"""Where trials run. An engine keeps workers, gives them jobs and passes on what they say; it decides nothing.
 
 `Engine` is all that the driver knows of one.
 """

@@ -21,6 +21,7 @@ from search.settings import Resources
 
 STORE_BYTES = 200 * 2**20  # for what workers say; an epoch's examples are some 100 kB
 XLA_SHARE = 0.9  # of a worker's part of a GPU; the rest is CUDA's own
+HOW_TO_ENTER = "a cluster with a token wants RAY_AUTH_MODE=token in the environment, and ~/.ray/auth_token"
 PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "COLORGAN_CACHE")  # as the local engine's workers inherit them
 
 
@@ -51,7 +52,8 @@ class RayCluster:
             with _without_storage():
                 ray.init(**given)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise EngineError(f"--address {address}: {_short(error)}" if address else _short(error)) from None
+            said = f"--address {address}: {_short(error)} ({HOW_TO_ENTER})" if address else _short(error)
+            raise EngineError(said) from None
 
     def gpus(self) -> bool:
         """Returns whether any node has GPUs."""

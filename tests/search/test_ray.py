@@ -31,8 +31,8 @@ train:
   data: {photos: sample, size: 32, crop_scales: [1.0], train_limit: 16, valid_limit: 4}
   generator: {filters: 4, depth: 3, dropout: 0.5}
   discriminator: {filters: 4, depth: 2}
-  schedule: {epochs: 80, steps_per_epoch: 4, batch_size: 8}
-  validation: {examples: 1, moving_average: 0.9}
+  schedule: {epochs: 40, steps_per_epoch: 4, batch_size: 8}
+  validation: {examples: 0, moving_average: 0.9}
 space:
   optimizer.generator_learning_rate: {type: float, low: 1.0e-4, high: 1.0e-2, log: true}
 search: {trials: 2, sampler: {name: random}, keep_checkpoints: 1}
