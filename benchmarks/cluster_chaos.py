@@ -58,9 +58,8 @@ class Node:
         options = join if head else [f"--address={NETWORK}.10:{PORT}"]
         common = [f"--node-ip-address={self.address}", f"--num-cpus={0 if head else 1}", "--disable-usage-stats"]
         command = ["ray", "start", *options, *common, "--object-store-memory=80000000", "--block"]
-        log = folder / f"{self.name}.log"
-        self._process = self.run(command, log, cache=folder / f"cache-{number}")
-        _wait(lambda: "Ray runtime started" in log.read_text(), self._process, f"{self.name} at {self.address}")
+        self._log = folder / f"{self.name}.log"
+        self._process = self.run(command, self._log, cache=folder / f"cache-{number}")
 
     def run(self, command: list[str], log: Path, *, cache: Path) -> subprocess.Popen[bytes]:
         """Runs a program of the environment on this machine, with a cache of photos of its own."""
@@ -70,6 +69,10 @@ class Node:
             return subprocess.Popen(
                 ["ip", "netns", "exec", self.name, *command], env=env, cwd=log.parent, stdout=output, stderr=output
             )
+
+    def join(self) -> None:
+        """Waits until it belongs to the cluster."""
+        _wait(lambda: "Ray runtime started" in self._log.read_text(), self._process, f"{self.name} at {self.address}")
 
     def cut(self) -> None:
         """Takes its cable out."""
@@ -113,6 +116,7 @@ def _torment(folder: Path) -> None:
         _ip("link", "set", BRIDGE, "up")
         for number in range(3):
             nodes.append(Node(number, folder, head=number == 0))
+            nodes[-1].join()
         more = ["--address", f"{NETWORK}.10:{PORT}", "--checkpoints", str(folder / "shared")]
         driver = nodes[0].run([*_command("ray"), *more], folder / "driver.log", cache=folder / "cache-driver")
         study = StudyFolder(folder / "ray" / "chaos")

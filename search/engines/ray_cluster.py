@@ -22,7 +22,7 @@ from search.settings import Resources
 STORE_BYTES = 200 * 2**20  # for what workers say; an epoch's examples are some 100 kB
 XLA_SHARE = 0.9  # of a worker's part of a GPU; the rest is CUDA's own
 HOW_TO_ENTER = "a cluster with a token wants RAY_AUTH_MODE=token in the environment, and ~/.ray/auth_token"
-PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "COLORGAN_CACHE")  # as the local engine's workers inherit them
+PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")  # as the local engine's workers inherit them
 
 
 class RayCluster:

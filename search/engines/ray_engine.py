@@ -21,6 +21,7 @@ from search.messages import Event, Job, StopTrial, TrialEnded, WorkerLost, Worke
 from search.settings import Search
 
 END_SECONDS = 10.0
+MOST_AWAITED = 1024  # of the workers that were let go, whose end is awaited when all is over
 LOOK_SECONDS = 2.0  # between two looks at nodes and workers
 PATIENCE_SECONDS = 30.0  # after which it is said that workers wait for room
 ON_PURPOSE = "its worker process was ended on purpose"
@@ -51,8 +52,9 @@ class RayEngine:
         self.count = self._allowed()
         self._workers: dict[int, RayWorker] = {}
         self._retired: list[RayWorker] = []
+        self._parked: list[RayWorker] = []
         self._made, self._early_deaths, self._ended_seconds = 0, 0, 0.0
-        self._growing, self._said_room, self._looked = False, False, time.monotonic()
+        self._growing, self._ever_ready, self._said_room, self._looked = False, False, False, time.monotonic()
 
     def start(self) -> None:
         """Starts the workers that are missing."""
@@ -117,7 +119,9 @@ class RayEngine:
         self._growing = False
         for worker in list(self._workers.values()):
             self._retire(worker)
-        for worker in self._retired:
+        for worker in self._parked:
+            worker.kill(ON_PURPOSE)
+        for worker in [*self._retired, *self._parked]:
             worker.await_end(END_SECONDS)
         self._retired.clear()
         self._cluster.close()
@@ -127,7 +131,7 @@ class RayEngine:
         return min(self._wanted or max(1, self._cluster.room(self._need)), self._settings.trials or sys.maxsize)
 
     def _fill(self) -> None:
-        while len(self._workers) < self.count:
+        while len(self._workers) + len(self._parked) < self.count:
             options = actor_options(self._need)
             self._workers[self._made] = RayWorker(self._made, self._study, self._home, options)
             self._made += 1
@@ -141,6 +145,7 @@ class RayEngine:
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked, self.count = now, self._allowed()
+        self._parked = [worker for worker in self._parked if not worker.gone()]
         if self._growing:
             self._fill()
         waiting = [worker for worker in self._workers.values() if not worker.ready]
@@ -160,14 +165,25 @@ class RayEngine:
         except RayError as error:
             return [self._bury(worker, error)]
         if heard.unfit:
-            raise EngineError(f"worker {worker.number}: {heard.unfit}")
+            self._park(worker, heard.unfit)
         for event in heard.events:
             if isinstance(event, WorkerReady):
-                self._early_deaths = 0
+                self._early_deaths, self._ever_ready = 0, True
             elif isinstance(event, TrialEnded) and (event.how == "out of memory" or self._outlived(worker)):
                 self._retire(worker)
                 self._fill()
         return heard.events
+
+    def _park(self, worker: RayWorker, unfit: str) -> None:
+        """Lets a worker that can do nothing here keep its place, so that no other is made there.
+
+        Raises:
+            EngineError: No other has been able to do anything either: what is wrong can be mended before the start.
+        """
+        if not self._ever_ready:
+            raise EngineError(f"worker {worker.number}: {unfit}")
+        self._say(f"worker {worker.number} is not used: {unfit}")
+        self._parked.append(self._workers.pop(worker.number))
 
     def _outlived(self, worker: RayWorker) -> bool:
         """Returns whether a worker between two trials should be replaced."""
@@ -190,7 +206,7 @@ class RayEngine:
         worker.kill(ON_PURPOSE)
         del self._workers[worker.number]
         self._ended_seconds += _life(worker)
-        self._retired.append(worker)
+        self._retired = [*self._retired[-MOST_AWAITED:], worker]
 
 
 def _life(worker: RayWorker) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError
 
 from search.engines.handle import LEAST_LOAD
 from search.engines.ray_actor import HEAR_SECONDS, Heard, Home, TrialActor
@@ -17,6 +17,7 @@ from search.messages import Job, StopTrial, TrialEnded, WorkerReady
 UNEXPECTED = "Worker unexpectedly exits"  # Ray's words for a process that a signal has ended
 NODE_DIED = ("node has died", "node was dead", "node failure", "The node")
 REASON_LENGTH = 300
+ANSWER_SECONDS = 1.0
 
 
 class RayWorker:
@@ -106,14 +107,21 @@ class RayWorker:
         self.killed = self.killed or reason
         ray.kill(self._actor)
 
+    def gone(self) -> bool:
+        """Returns whether Ray knows that it has ended."""
+        try:
+            ray.get(self._actor.hear.remote(0.0), timeout=ANSWER_SECONDS)
+        except GetTimeoutError:
+            return False
+        except RayError:
+            return True
+        return False
+
     def await_end(self, seconds: float) -> None:
         """Waits until Ray knows that it has ended."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                ray.get(self._actor.hear.remote(0.0), timeout=deadline - time.monotonic())
-            except RayError:
-                return
+        while time.monotonic() < deadline and not self.gone():
+            time.sleep(0.05)
 
     def ending(self, error: RayError) -> str:
         """Returns how it ended, by the error that told of it."""

@@ -8,17 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from colorgan.config import DataConfig
+from colorgan.photos import open_photos
+from colorgan.versions import versions
 from search.storage import StudyFolder
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
-from search.engines.ray_actor import differing
+from search.engines.ray_actor import Home, _misfit, differing
 from search.engines.ray_cluster import _fitting, actor_needs, actor_options
 from search.settings import Resources
 
@@ -190,6 +194,24 @@ def test_a_node_has_room_for_what_fits_in_all_respects() -> None:
     assert _fitting(node, {"CPU": 1.0, "GPU": 0.25}) == 4
     assert _fitting(node, {"CPU": 1.0, "GPU": 0.1, "memory": 3e9}) == 3
     assert _fitting({"CPU": 8.0}, {"CPU": 1.0, "GPU": 1.0}) == 0
+
+
+def test_a_node_that_would_make_other_numbers_or_lose_checkpoints_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = DataConfig.model_validate({"size": 32, "crop_scales": [1.0], "train_limit": 16, "valid_limit": 4})
+    witness = tmp_path / "study" / ".driver"
+    witness.parent.mkdir()
+    witness.write_text("process 7")
+    home = Home(tmp_path, data, open_photos(data).fingerprint, versions(), witness, "process 7")
+    assert _misfit(home) == ""
+    assert "keras 3.15" in _misfit(replace(home, versions={**versions(), "keras": "3.0.0"}))
+    assert "has other photos at sample than the driver" in _misfit(replace(home, fingerprint="0" * 16))
+    elsewhere = data.model_copy(update={"photos": str(tmp_path / "none")})
+    assert "photos must lie under the same path on every node" in _misfit(replace(home, data=elsewhere))
+    for unseen in (replace(home, word="another's"), replace(home, witness=tmp_path / "gone" / ".driver")):
+        assert "Give --checkpoints a place that all nodes reach" in _misfit(unseen)
 
 
 def test_versions_that_make_other_numbers_are_named() -> None:
