@@ -27,6 +27,9 @@ INPUT ?=
 OUTPUT ?=
 PORT ?=
 UPGRADE ?=
+ENGINE ?=
+ADDRESS ?=
+CHECKPOINTS ?=
 PYTHON ?=
 ACCELERATOR ?=
 EXTRAS ?=
@@ -40,10 +43,11 @@ quote = '$(subst ','\'',$(value $(1)))'
 need = test -n $(call quote,$(1)) || { echo 'make $@: give $(1)=, e.g. $(1)=$(2)' >&2; exit 2; }
 # $(call option,--flag,NAME): nothing if variable NAME is empty.
 option = $(if $(value $(2)),$(1) $(call quote,$(2)))
+place = $(call option,--engine,ENGINE) $(call option,--address,ADDRESS) $(call option,--checkpoints,CHECKPOINTS)
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu, EXTRAS=qmc,cmaes,gp,bayesian,postgresql,dashboard,onnx, UV= (use pip)'
+	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu, EXTRAS=qmc,cmaes,gp,bayesian,postgresql,dashboard,onnx,ray,s3, UV= (use pip)'
 
 setup: ## Make or mend .venv; all other commands do so as well
 	@requirements/setup.sh run
@@ -51,9 +55,9 @@ setup: ## Make or mend .venv; all other commands do so as well
 setup-dev:
 	@requirements/setup.sh dev
 
-search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORKERS= RESULTS=
+search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORKERS= RESULTS= ENGINE= ADDRESS= CHECKPOINTS=
 	@$(VENV_PYTHON) -m search run $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA) \
-		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--results,RESULTS)
+		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--results,RESULTS) $(place)
 
 status: setup ## Show how a study stands: STUDY= RESULTS=
 	@$(VENV_PYTHON) -m search status $(call quote,STUDY) $(call option,--results,RESULTS)
@@ -67,9 +71,9 @@ compare: setup ## Table, trials.csv, plots and report.html of a study: STUDY= RE
 dashboard: setup ## Open a study in optuna-dashboard on 127.0.0.1 (EXTRAS=dashboard): STUDY= RESULTS= PORT=
 	@$(VENV_PYTHON) -m search dashboard $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--port,PORT)
 
-promote: setup ## Confirm the best few beside the default and promote one: STUDY= TOP= SEEDS= PICK= AGAINST= TO= WORKERS=
+promote: setup ## Confirm the best few beside the default and promote one: STUDY= TOP= SEEDS= PICK= AGAINST= TO= WORKERS= ENGINE= ADDRESS= CHECKPOINTS=
 	@$(VENV_PYTHON) -m search promote $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--top,TOP) \
-		$(call option,--seeds,SEEDS) $(call option,--pick,PICK) $(call option,--against,AGAINST) $(call option,--to,TO) $(call option,--workers,WORKERS)
+		$(call option,--seeds,SEEDS) $(call option,--pick,PICK) $(call option,--against,AGAINST) $(call option,--to,TO) $(call option,--workers,WORKERS) $(place)
 
 train: setup ## Train one configuration to its end, or go on with it: CONFIG= SCALE= DATA= EPOCHS= OUT=
 	@$(call need,CONFIG,config.yaml)
@@ -111,7 +115,7 @@ test: check ## All checks, then all tests
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 chaos: setup-dev ## Kill real studies 200 times at random moments and compare what they find: KILLS=
-	CHAOS_KILLS=$(or $(KILLS),200) $(VENV_PYTHON) -m pytest -s tests/search/test_chaos.py
+	CHAOS_KILLS=$(or $(KILLS),200) $(VENV_PYTHON) -m pytest -s tests/search/test_chaos.py tests/search/test_ray.py tests/search/test_postgres.py
 
 fuzz: setup-dev ## Feed studies and photos of rubbish to their readers: EXAMPLES=
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(VENV_PYTHON) -m pytest tests/test_fuzz.py

@@ -15,7 +15,7 @@ from benchmarks.report import Options, Report, machine
 
 NAMES = (
     *("startup", "step_time", "packing", "trial_overhead", "memory", "driver_scale", "hparams_page", "colorize"),
-    "quickstart",
+    *("ray_engine", "quickstart"),
 )  # fmt: skip
 
 

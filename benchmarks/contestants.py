@@ -14,9 +14,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.trial_plan import FILTERS, LEARNING_RATES, Plan
+
+if TYPE_CHECKING:
+    from search.workplace import Workplace
 
 OUR_STUDY = "ours"
 Outcomes = list[dict[str, Any]]
@@ -32,9 +35,9 @@ def queue_our_trials(plan: Plan) -> None:
         study.enqueue_trial(plan.params(number))
 
 
-def ours(plan: Plan, cores: int) -> dict[str, Any]:
+def ours(plan: Plan, cores: int, workplace: Workplace | None = None) -> dict[str, Any]:
     """This program: a study that finds its trials waiting, as it finds those of an interrupted run."""
-    from search.run import run_study
+    from search.run import HERE, run_study
     from search.study import StudySpec
 
     rate = {"type": "float", "low": min(LEARNING_RATES), "high": max(LEARNING_RATES), "log": True}
@@ -47,7 +50,7 @@ def ours(plan: Plan, cores: int) -> dict[str, Any]:
             "search": {"trials": plan.trials, "workers": cores},
         }
     )
-    result = run_study(spec, results=plan.folder)
+    result = run_study(spec, results=plan.folder, workplace=workplace or HERE)
     epochs = [epoch for record in result.records for epoch in record.epochs]
     return {
         "outcomes": [

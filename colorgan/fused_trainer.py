@@ -75,7 +75,8 @@ class FusedTrainer:
         """
         runs = {place: self._run(place) for place in self.places}
         batches = np.zeros((len(self._runs), *next(iter(runs.values())).batch().shape), np.uint8)
-        started, losses = time.perf_counter(), []
+        losses: list[Any] = []
+        started = time.perf_counter()
         while not self.at_epoch_end() and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
             losses.append(self._take_step(runs, batches.copy()))
         values = [np.asarray(loss) for loss in losses]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from colorgan.jax_step import AHEAD, JaxStep, State, step
 
 Way = Literal["vmap", "map"]
-"""How the members share a program: `vmap` makes one operation of each member's, `map` takes one member after another."""
+"""How members share a program: `vmap` makes one operation of each of theirs, `map` takes one member after another."""
 
 
 class JaxFusedStep:

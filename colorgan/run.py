@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,13 +48,16 @@ def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path) -> str:
     return "; ".join([*said, "started anew"] if said else [])
 
 
-def train(trainer: Trainer, checkpoint: Path, *, until: int | None = None) -> Iterator[EpochResult | None]:
+def train(
+    trainer: Trainer, checkpoint: Path, *, until: int | None = None, saved: Callable[[], None] = lambda: None
+) -> Iterator[EpochResult | None]:
     """Yields as `Trainer.pauses` does, each result after its checkpoint is written where the schedule wants one.
 
     Args:
         trainer: Has started or continued its run.
         checkpoint: The run's file.
         until: The last epoch to train now, after which there is a checkpoint; None is that of the schedule.
+        saved: Called when the checkpoint is written.
     """
     schedule = trainer.config.schedule
     last = min(until or schedule.epochs, schedule.epochs)
@@ -63,4 +66,5 @@ def train(trainer: Trainer, checkpoint: Path, *, until: int | None = None) -> It
         result = next(pauses)
         if result is not None and (result.epoch % schedule.checkpoint_epochs == 0 or result.epoch == last):
             trainer.save(checkpoint)
+            saved()
         yield result

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before the imports below, which take most of a sho
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -43,6 +43,15 @@ Storage = Annotated[
         help="Optuna storage URL, e.g. postgresql://user:password@host/db; default: SQLite in the results.",
     ),
 ]
+EngineName = Annotated[Literal["local", "ray"], typer.Option(help="Workers of this machine, or Ray's.")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="A Ray cluster: auto, HOST:PORT or ray://HOST:PORT; default: a Ray of its own, on this machine."),
+]
+Checkpoints = Annotated[
+    str | None,
+    typer.Option(help="Folder or URL (s3://bucket/prefix) for checkpoints, which all nodes reach; default: results."),
+]
 BAD_INPUT, FAILED = 2, 1
 
 
@@ -58,14 +67,19 @@ def run(
     takeover: Annotated[
         bool, typer.Option("--takeover", help="Take it from a driver that died on another machine and left its lock.")
     ] = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    checkpoints: Checkpoints = None,
 ) -> None:
     """Runs a study, or goes on with it where it was left."""
     with _plain_errors():
         from search.run import run_study
         from search.view import TerminalView
+        from search.workplace import Workplace
 
-        spec = _read(study, scale=scale, data=data, trials=trials, workers=workers)
-        result = run_study(spec, results=results, storage=storage, view=TerminalView(), takeover=takeover)
+        place = Workplace(engine, address, checkpoints)
+        spec, view = _read(study, scale=scale, data=data, trials=trials, workers=workers), TerminalView()
+        result = run_study(spec, results=results, storage=storage, view=view, takeover=takeover, workplace=place)
         _show(result.folder)
     ending = result.summary.get("ending")
     if ending == "interrupted":
@@ -129,6 +143,9 @@ def promote(
     to: Annotated[Path | None, typer.Option(help="Also copy the promoted configuration to this new file.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Move an earlier confirmation aside and begin anew.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of workers instead of the study's.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    checkpoints: Checkpoints = None,
 ) -> None:
     """Confirms a study's best configurations beside the default on fresh seeds and photos, and promotes one."""
     with _plain_errors():
@@ -136,14 +153,18 @@ def promote(
         from search.promote import InterruptedPromotion, choose, confirm
         from search.promoted import move_aside, refuse_if_promoted, write_promoted
         from search.view import TerminalView, make_console
+        from search.workplace import Workplace
 
-        folder = _folder(place, results)
+        folder, workplace = _folder(place, results), Workplace(engine, address, checkpoints)
         picked = choose(folder, pick or (), against or (), weight or ())
         for moved in move_aside(folder) if again else []:
             typer.echo(f"kept as {moved}")
         refuse_if_promoted(folder, to)
         try:
-            promotion = confirm(folder, top=top, seeds=seeds, pick=picked, workers=workers, view=TerminalView())
+            view = TerminalView()
+            promotion = confirm(
+                folder, top=top, seeds=seeds, pick=picked, workers=workers, view=view, workplace=workplace
+            )
         except InterruptedPromotion as error:
             typer.echo(plain(str(error)), err=True)
             raise typer.Exit(INTERRUPTED) from None

@@ -6,11 +6,13 @@ Every trial that Optuna knows as RUNNING has exactly one place here: `running` o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import optuna
 
 from colorgan.record import Outcome, TrialRecord
+from search.checkpoint_store import CheckpointStore
 from search.engines import Engine
 from search.line import Line
 from search.live_trial import LiveTrial
@@ -37,6 +39,7 @@ class Dispatcher:
         records: Mapping[int, TrialRecord],
         finish: Callable[[LiveTrial, Outcome, str], None],
         say: Callable[[str], None],
+        store: CheckpointStore | None = None,
     ) -> None:
         """Starts without trials.
 
@@ -48,8 +51,10 @@ class Dispatcher:
             records: Of all trials, as the driver keeps them.
             finish: Ends a trial that needs no worker, with its state and reason.
             say: Called with a line for people.
+            store: Where checkpoints are kept; None: in the trials' folders.
         """
         self._engine, self._source, self._opener, self._records = engine, source, opener, records
+        self._store = store
         self._finish, self._say, self.line = finish, say, line
         self.running: dict[int, LiveTrial] = {}
         self._measures = -1  # the trial whose worker was asked for the baselines
@@ -132,4 +137,7 @@ class Dispatcher:
         self.running[live.number] = live
         until = self.line.until(live)
         job = Job(live.number, live.config, live.files.checkpoint, until=until, baselines=baselines)
+        if self._store is not None:
+            self._store.adopt(live.number, live.files.checkpoint)
+            job = replace(job, store=self._store.key)
         self._engine.dispatch(worker, job)

@@ -15,6 +15,7 @@ import optuna
 from colorgan.checkpoint import remove_previous
 from colorgan.epoch import EpochResult
 from colorgan.record import Outcome
+from search.checkpoint_store import CheckpointStore
 from search.dispatcher import Dispatcher
 from search.engines import Engine
 from search.kept_checkpoints import KeptCheckpoints
@@ -47,6 +48,7 @@ class Driver:
         show: Callable[[Snapshot], None],
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        store: CheckpointStore | None = None,
     ) -> None:
         """Takes the study over.
 
@@ -59,12 +61,15 @@ class Driver:
             show: Called a few times a second with the study as it stands.
             say: Called with a line when something happens.
             clock: Seconds of the time that the workers live in.
+            store: Where the checkpoints of unfinished trials are kept; None: in their folders.
         """
         self._spec, self._study, self._engine, self._folder = spec, study, engine, folder
         self._source = source
         self._show, self._say, self._clock = show, say, clock
         self._records = {record.number: record for record in folder.records()}
-        self._checkpoints = KeptCheckpoints(folder, spec.objective.direction, keep=spec.search.keep_checkpoints)
+        self._checkpoints = KeptCheckpoints(
+            folder, spec.objective.direction, keep=spec.search.keep_checkpoints, store=store
+        )
         self._trials = Dispatcher(
             engine,
             source,
@@ -73,6 +78,7 @@ class Driver:
             records=self._records,
             finish=self._finish,
             say=say,
+            store=store,
         )
         self._started = clock()
         self._trained_seconds, self._shown = 0.0, -math.inf

@@ -8,22 +8,35 @@ from typing import Literal
 
 from colorgan.checkpoint import remove_checkpoints
 from colorgan.record import FINISHED, TrialRecord
+from search.checkpoint_store import CheckpointStore
 from search.snapshot import place
 from search.storage import StudyFolder
 
 
 class KeptCheckpoints:
-    """Removes the checkpoints of finished trials that are not among the best; each trial is looked at once."""
+    """Removes the checkpoints of finished trials that are not among the best; each trial is looked at once.
 
-    def __init__(self, folder: StudyFolder, direction: str, *, keep: int | Literal["all"]) -> None:
+    Those that are kept come from the store, if there is one, into the trials' folders.
+    """
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        direction: str,
+        *,
+        keep: int | Literal["all"],
+        store: CheckpointStore | None = None,
+    ) -> None:
         """Keeps none yet.
 
         Args:
             folder: The study's files.
             direction: The objective's, "minimize" or "maximize".
             keep: How many trials keep theirs.
+            store: Where unfinished trials have theirs; None: in their folders.
         """
-        self._folder, self._direction, self._keep = folder, direction, keep
+        self._folder, self._direction, self._keep, self._store = folder, direction, keep, store
+        self._stored: set[int] = set()  # trials that have something in the store
         self._best: list[tuple[float, int]] = []  # places of those that keep theirs, the best first
 
     def look_at(self, records: Iterable[TrialRecord]) -> None:
@@ -31,18 +44,30 @@ class KeptCheckpoints:
 
         Raises:
             OSError: A checkpoint cannot be removed.
+            StoreError: The store does not answer.
         """
-        if self._keep == "all":
-            return
-        for record in records:
+        finished = [record for record in records if record.state in FINISHED]
+        if self._store is not None and finished:
+            self._stored = self._store.numbers()
+        if self._keep != "all":
+            self._remove_needless(finished, self._keep)
+        for record in finished:
+            if self._store is not None and record.number in self._stored:
+                self._store.bring(record.number, self._folder.trial(record.number).checkpoint)
+
+    def _remove_needless(self, finished: Iterable[TrialRecord], keep: int) -> None:
+        for record in finished:
             if (found := place(record, self._direction)) is not None:
                 if found not in self._best:  # as it is when it is looked at twice
                     bisect.insort(self._best, found)
-                for _, number in self._best[self._keep :]:
+                for _, number in self._best[keep:]:
                     self._remove(number)
-                del self._best[self._keep :]
-            elif record.state in FINISHED:
+                del self._best[keep:]
+            else:
                 self._remove(record.number)
 
     def _remove(self, number: int) -> None:
         remove_checkpoints(self._folder.trial(number).checkpoint)
+        if self._store is not None and number in self._stored:
+            self._store.remove(number)
+            self._stored.remove(number)

@@ -24,6 +24,7 @@ class Job:
         checkpoint: Where the trial's checkpoint lies or will lie.
         until: The epoch after which it pauses, with a checkpoint; None trains it to its end.
         baselines: Whether to measure the gray and the tint baseline first.
+        store: Place and study of the store that keeps its states; None: the checkpoint itself is kept.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Job:
     checkpoint: Path
     until: int | None = None
     baselines: bool = False
+    store: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

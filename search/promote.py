@@ -25,7 +25,7 @@ from search.confirmation import DEFAULT, Scores, hopeless, infeasible, scores, w
 from search.method import Pruner, Sampler
 from search.parameter import Scalar
 from search.quantities import SIZE
-from search.run import StudyResult, load_result, run_in
+from search.run import HERE, StudyResult, load_result, run_in
 from search.snapshot import group_name, ranked
 from search.source import SEEDS, Plan, PlannedTrial
 from search.space import Space
@@ -33,6 +33,7 @@ from search.storage import StudyFolder
 from search.study import StudySpec
 from search.tradeoff import TradeOff, study_trade_off, trade_off
 from search.view import View
+from search.workplace import Workplace
 
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
 PLAN_FILE = "plan.json"
@@ -105,6 +106,7 @@ def confirm(
     pick: Sequence[int] = (),
     workers: int | None = None,
     view: View | None = None,
+    workplace: Workplace = HERE,
 ) -> Promotion:
     """Trains the confirmation of a study, or goes on with it, and decides what to promote.
 
@@ -115,6 +117,7 @@ def confirm(
         pick: Numbers of the trials to confirm instead of the best.
         workers: Instead of the study's.
         view: Shows progress.
+        workplace: Where it is trained.
 
     Raises:
         PromoteError: The study has nothing to confirm, or another confirmation was begun.
@@ -135,7 +138,7 @@ def confirm(
         better = hopeless(scores(records), group, spec.objective.direction)
         return f"{group}: no more seeds, as {better} is surely better" if better else ""
 
-    confirmed = run_in(place, spec, view=view, plan=Plan(trials, skip))
+    confirmed = run_in(place, spec, view=view, plan=Plan(trials, skip), workplace=workplace)
     if confirmed.summary.get("ending") != "finished":
         reason = confirmed.summary.get("ending")
         raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); the same command goes on")

@@ -18,9 +18,10 @@ from colorgan.photos import Photos
 from colorgan.record import TrialRecord, write_whole
 from search.admission import admit, check_question
 from search.aims import Aims
+from search.checkpoint_store import CheckpointStore
 from search.database import open_study
 from search.driver import Driver
-from search.engines.local import LocalEngine
+from search.engines import Engine
 from search.events import FEASIBLE_TAG, OBJECTIVE_TAG, MetricColumn, further_tag, write_experiment
 from search.experience import learned_once
 from search.mend import mend_events, mend_records
@@ -38,7 +39,9 @@ from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
 from search.table import epochs_table, trials_table
 from search.view import SteadyView, View
+from search.workplace import Workplace
 
+HERE = Workplace()
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -72,6 +75,7 @@ def run_study(
     storage: str | None = None,
     view: View | None = None,
     takeover: bool = False,
+    workplace: Workplace = HERE,
 ) -> StudyResult:
     """Runs a study to its end, or goes on with it where it was left; writes `results/<name>/`.
 
@@ -83,6 +87,7 @@ def run_study(
         storage: Optuna storage URL; None is SQLite in the study's folder.
         view: Shows progress; None shows nothing.
         takeover: Take the study from a driver on another machine that is dead though its lock remains.
+        workplace: Where its trials are trained.
 
     Raises:
         StudyError: The folder holds a study of the same name that asks another question.
@@ -90,8 +95,10 @@ def run_study(
         StudyBusyError: Another process runs the study.
         StorageError: The storage cannot be opened.
         EngineError: No worker can be started.
+        StoreError: The place for checkpoints cannot be used.
     """
-    return run_in(StudyFolder(Path(results) / spec.name), spec, storage=storage, view=view, takeover=takeover)
+    folder = StudyFolder(Path(results) / spec.name)
+    return run_in(folder, spec, storage=storage, view=view, takeover=takeover, workplace=workplace)
 
 
 def run_in(
@@ -102,6 +109,7 @@ def run_in(
     view: View | None = None,
     plan: Plan | None = None,
     takeover: bool = False,
+    workplace: Workplace = HERE,
 ) -> StudyResult:
     """Runs a study as `run_study` does, in a folder of any name.
 
@@ -112,6 +120,7 @@ def run_in(
         view: As in `run_study`.
         plan: All of its trials, where no sampler shall choose them.
         takeover: As in `run_study`.
+        workplace: As in `run_study`.
 
     Raises:
         CannotRunError: As `run_study`.
@@ -123,20 +132,12 @@ def run_in(
         check_question(spec, folder)  # again, as another driver may have begun it meanwhile
         if before is not None:
             view.say(f"an earlier driver ({before}) ended without a word; what it left goes on")
-        engine = LocalEngine(
-            workers=None if spec.search.workers == "auto" else spec.search.workers,
-            logs=folder.workers,
-            most=spec.search.trials,
-            trials_per_worker=spec.search.trials_per_worker,
-            worker_memory_bytes=spec.search.worker_memory_bytes,
-            stuck_seconds=spec.search.stuck_seconds,
-            backend=spec.train.backend,
-            workers_per_gpu=spec.search.workers_per_gpu,
-        )
+        store = workplace.store(spec.name)
+        engine = workplace.engine_for(spec, folder, photos, view.say)
         try:
             if folder.read_summary().get("ending") != "finished":
                 engine.start()  # they import their backend while the storage is opened here
-            _drive(spec, folder, engine, photos, storage=storage, view=view, plan=plan)
+            _drive(spec, folder, engine, photos, storage=storage, view=view, plan=plan, store=store)
         finally:
             engine.close()
             view.end()
@@ -163,12 +164,13 @@ def load_result(folder: Path | str) -> StudyResult:
 def _drive(
     spec: StudySpec,
     folder: StudyFolder,
-    engine: LocalEngine,
+    engine: Engine,
     photos: Photos,
     *,
     storage: str | None,
     view: View,
     plan: Plan | None,
+    store: CheckpointStore | None,
 ) -> None:
     space = Space(spec.space, spec.train)
     mend_records(folder, view.say)
@@ -201,7 +203,7 @@ def _drive(
         settle(study._storage)
 
     source = TrialSource(spec, study, space, plan)
-    driver = Driver(spec, study, engine, folder, source=source, show=show, say=view.say)
+    driver = Driver(spec, study, engine, folder, source=source, show=show, say=view.say, store=store)
     ending: Ending | None = None
     if not source.done():
         engine.start()

@@ -17,6 +17,7 @@ MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the que
     "trials",
     "workers",
     "workers_per_gpu",
+    "resources",
     "trial_timeout_seconds",
     "study_timeout_seconds",
     "stuck_seconds",
@@ -134,6 +135,17 @@ class Bounds(Part):
         return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
 
 
+class Resources(Part):
+    """What Ray sets aside for each worker; the local engine gives each a core or a GPU of its own instead."""
+
+    cpu: Annotated[Number, Field(gt=0, le=1024)] = 1.0
+    """Cores. Without a GPU a worker has so many threads."""
+    gpu: Annotated[Number, Field(ge=0, le=64)] | None = None
+    """GPUs, or a part of one; null: one where the cluster has any, else none."""
+    memory: Annotated[Number, Field(gt=0)] | None = None
+    """Bytes of main memory; null: not counted."""
+
+
 class Search(Part):
     """How it is searched."""
 
@@ -144,10 +156,14 @@ class Search(Part):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the sampler; the trainings' is `train.seed`."""
     workers: Annotated[Literal["auto"] | int, _count_or("auto", 1, MAX_WORKERS)] = "auto"
-    """Processes that train; `auto` is `workers_per_gpu` for each GPU, else one per processor core."""
+    """Processes that train; `auto` is `workers_per_gpu` for each GPU, else one per processor core; on Ray as many as
+    there is room for."""
     workers_per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
     """Workers that share a GPU. A small network leaves most of one idle, and each worker has a core's work to do beside
-    it. With JAX each gets its part of the memory; TensorFlow's workers take what they need, so leave them room."""
+    it. With JAX each gets its part of the memory; TensorFlow's workers take what they need, so leave them room. On Ray
+    `resources` says it."""
+    resources: Resources = Resources()
+    """Of each worker on Ray."""
     trial_timeout_seconds: Seconds = None
     """A trial that takes longer is stopped and fails."""
     study_timeout_seconds: Seconds = None

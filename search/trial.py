@@ -20,6 +20,7 @@ from colorgan.run import resume, train
 from colorgan.trainer import Trainer
 from colorgan.validation import Validator
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted
+from search.shelf import Shelf, shelf
 
 MAX_TRAINERS = 16  # kept built; the least recently used goes first
 
@@ -41,32 +42,34 @@ class TrialRunner:
             stop: Asked about every half second: None to go on, else whether to save a checkpoint before stopping.
         """
         try:
-            yield from self._train(job, stop)
+            with shelf(job) as place:
+                yield from self._train(job, place, stop)
         except NonFiniteLossError as error:
             yield self._ended(job, "failed", reason=str(error))
         except Exception as error:  # noqa: BLE001 - a failing trial is data: it must not take the worker with it
             yield self._failed(job, error)
 
-    def _train(self, job: Job, stop: Callable[[], bool | None]) -> Iterator[Event]:
+    def _train(self, job: Job, place: Shelf, stop: Callable[[], bool | None]) -> Iterator[Event]:
         started, self._doing = time.perf_counter(), "while the networks were built"
         photos = self._open(job.config.data)
         trainer, built = self._trainer(job.config, photos)
         if job.baselines:
             yield BaselinesMeasured(trainer.baselines())
         self._doing = "while the checkpoint was read"
-        note = resume(trainer, job.config, job.checkpoint)
+        note = resume(trainer, job.config, place.path)
         setup = time.perf_counter() - started
         yield TrialStarted(job.number, built, setup, tuple(trainer.history), trainer.parameters, note)
         self._doing = f"in epoch {trainer.epoch + 1}"
         last = min(job.until or job.config.schedule.epochs, job.config.schedule.epochs)
-        for result in train(trainer, job.checkpoint, until=last):
+        for result in train(trainer, place.path, until=last, saved=lambda: place.keep(trainer.step)):
             if result is not None:
                 yield EpochDone(job.number, result)
                 self._doing = f"in epoch {trainer.epoch + 1}"
             save = stop()
             if save is not None and trainer.epoch < last:
                 if save:
-                    trainer.save(job.checkpoint)
+                    trainer.save(place.path)
+                    place.keep(trainer.step)
                 yield self._ended(job, "stopped")
                 return
         yield self._ended(job, "complete" if last == job.config.schedule.epochs else "paused")

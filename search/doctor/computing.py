@@ -92,7 +92,8 @@ def backend(case: Case) -> Finding:
 def run_probe(program: str, seconds: float, *, backend: Backend = "tensorflow") -> Probe:
     """Runs Python code in a process of its own for at most some seconds more than it is told as its argument."""
     gpus = ",".join(visible_gpus())
-    settings = worker_environment(backend, gpu=gpus or None) | {"TF_CPP_MIN_LOG_LEVEL": "1"}
+    settings = worker_environment(backend, gpu_share=float(bool(gpus))) | {"TF_CPP_MIN_LOG_LEVEL": "1"}
+    settings |= {"CUDA_VISIBLE_DEVICES": gpus} if gpus else {}
     try:
         done = subprocess.run(
             [sys.executable, "-c", program, str(seconds)],

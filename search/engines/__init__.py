@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from colorgan.errors import CannotRunError
 from search.messages import Event, Job
+
+MAX_EARLY_DEATHS = 3  # of workers before they were ready, in a row: it will not get better by itself
+
+
+class EngineError(CannotRunError):
+    """No worker can be started; ends the study."""
 
 
 class Engine(Protocol):

@@ -8,25 +8,24 @@ from colorgan.backend_choice import thread_variables
 from colorgan.config import Backend
 from colorgan.config_parts import BACKEND_VARIABLE
 
-SHARED_FRACTION = 0.9  # of a GPU's memory, for all workers on it together; the rest is CUDA's own, in each process
+ALL_SHARES = 0.9  # of a GPU's memory, for all workers on it together; the rest is CUDA's own, in each process
 _JAX_FRACTION, _JAX_FRACTION_BEFORE = "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"  # not both: an error
 
 
-def worker_environment(backend: Backend, *, gpu: str | None = None, sharers: int = 1) -> dict[str, str]:
-    """Returns the variables that a worker is started with.
+def worker_environment(backend: Backend, *, threads: int = 1, gpu_share: float = 0.0) -> dict[str, str]:
+    """Returns the variables that a worker is started with, beside CUDA_VISIBLE_DEVICES.
 
     Args:
         backend: The study's.
-        gpu: The GPU that it shall see alone, as CUDA_VISIBLE_DEVICES names it; None gives it one CPU thread.
-        sharers: How many workers that GPU has.
+        threads: Of a worker without a GPU.
+        gpu_share: What part of a GPU is its own; 0 where it has none.
     """
     settings = {BACKEND_VARIABLE: backend, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
-    if gpu is None:
-        return settings | thread_variables(backend, 1)
-    settings |= {"CUDA_VISIBLE_DEVICES": gpu}
+    if not gpu_share:
+        return settings | thread_variables(backend, threads)
     if backend == "tensorflow":
         return settings | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     settings |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    if sharers > 1 and not {_JAX_FRACTION, _JAX_FRACTION_BEFORE} & os.environ.keys():
-        settings |= {_JAX_FRACTION: f"{SHARED_FRACTION / sharers:.3f}"}
+    if gpu_share < 1 and not {_JAX_FRACTION, _JAX_FRACTION_BEFORE} & os.environ.keys():
+        settings |= {_JAX_FRACTION: f"{ALL_SHARES * gpu_share:.3f}"}
     return settings

@@ -16,19 +16,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from colorgan.config import Backend
-from colorgan.errors import CannotRunError
 from search.doctor.limits import oom_kills
+from search.engines import MAX_EARLY_DEATHS, EngineError
 from search.engines.environment import worker_environment
 from search.engines.handle import WorkerHandle
 from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerLost, WorkerReady
 
 QUIT_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # between two looks at whether the workers still do something
-MAX_EARLY_DEATHS = 3  # of workers before they were ready, in a row: it will not get better by itself
-
-
-class EngineError(CannotRunError):
-    """No worker can be started; ends the study."""
 
 
 class LocalEngine:
@@ -148,7 +143,7 @@ class LocalEngine:
             return worker_environment(self._backend)
         place, gpus = number % len(self._gpus), len(self._gpus)
         sharers = len(range(place, self.count, gpus))
-        return worker_environment(self._backend, gpu=self._gpus[place], sharers=sharers)
+        return worker_environment(self._backend, gpu_share=1 / sharers) | {"CUDA_VISIBLE_DEVICES": self._gpus[place]}
 
     def _having(self, number: int) -> list[WorkerHandle]:
         return [worker for worker in self._workers.values() if worker.job and worker.job.number == number]

@@ -12,21 +12,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from colorgan.backend_choice import use_backend
-from colorgan.config_parts import BACKEND_VARIABLE
+from search.engines.warm_start import new_runner
 from search.messages import Event, Job, Quit, StopTrial, WorkerReady
 
 ORPHAN_POLL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-UNUSED = {  # Keras imports them where it finds them: a third of a worker's start
-    "tensorflow": ("matplotlib", "pandas", "scipy"),
-    "jax": ("matplotlib", "pandas", "sklearn"),  # JAX itself needs SciPy
-}
 
 
 def main() -> None:
@@ -44,30 +37,12 @@ def main() -> None:
 
 
 def _work(connection: Connection[Event, Any], number: int, started: float) -> None:
-    backend = os.environ.get(BACKEND_VARIABLE, "tensorflow")
-    use_backend(backend)
-    with _hidden(UNUSED[backend]):
-        from search.trial import TrialRunner  # imports Keras, so not before the watch over the driver runs
-
-    runner = TrialRunner()
+    runner = new_runner()  # imports Keras and its backend, so not before the watch over the driver runs
     connection.send(WorkerReady(number, _device(), time.perf_counter() - started))
     while not isinstance(message := connection.recv(), Quit):
         if isinstance(message, Job):
             for event in runner.run(message, lambda job=message: _stop_wanted(connection, job)):  # type: ignore[misc]
                 connection.send(event)
-
-
-@contextmanager
-def _hidden(packages: Sequence[str]) -> Iterator[None]:
-    """Makes packages look as if they were not installed while something is imported."""
-    hidden = [name for name in packages if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def _stop_wanted(connection: Connection[Event, Any], job: Job) -> bool | None:

@@ -1,4 +1,4 @@
-"""The local engine with real worker processes: what they answer, and how they end."""
+"""What is the local engine's own, with real worker processes; what every engine promises is `test_engines.py`'s."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ import psutil
 import pytest
 
 from search.driver import Driver
-from search.engines import Engine
 from search.engines.local import EngineError, LocalEngine, usable_cores, visible_gpus
-from search.messages import EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost, WorkerReady
+from search.messages import Event, Job, TrialEnded, WorkerReady
 from search.source import TrialSource
 from search.space import Space
 from search.storage import StudyFolder
@@ -29,8 +28,6 @@ TRAIN: dict[str, Any] = {
     "schedule": {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8},
     "validation": {"examples": 1},
 }
-STUCK = 12.0  # longer than the trial's limit in the test of that
-LONG = {**TRAIN, "schedule": {**TRAIN["schedule"], "epochs": 100_000}}
 DRIVE = """
 import pathlib, sys, time
 import psutil
@@ -86,45 +83,12 @@ def processes() -> dict[int, psutil.Process]:
     return found
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    engine = LocalEngine(workers=2, logs=tmp_path_factory.mktemp("logs"), stuck_seconds=STUCK)
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine(workers=2, logs=tmp_path / "logs")
     engine.start()
     yield engine
-    left = processes()
     engine.close()
-    assert len(left) == 2
-    assert not any(process.is_running() for process in left.values())
-
-
-def test_a_worker_builds_an_architecture_once_and_then_holds_it(engine: LocalEngine, tmp_path: Path) -> None:
-    known: Engine = engine
-    wait_until_idle(engine, 1)
-    worker = known.idle()[0]
-    key = job(0, tmp_path).config.architecture()
-    for number, built in ((0, True), (1, False)):
-        assert known.holds(worker, key) == (not built)
-        known.dispatch(worker, job(number, tmp_path))
-        assert worker not in known.idle()
-        heard = [event for event in hear(engine, ended(number)) if not isinstance(event, WorkerReady)]
-        assert [type(event) for event in heard] == [TrialStarted, EpochDone, EpochDone, TrialEnded]
-        assert isinstance(heard[0], TrialStarted)
-        assert heard[0].built == built
-        assert heard[-1] == TrialEnded(number, "complete", architectures=frozenset({key}))
-        assert worker in known.idle()
-
-
-def test_a_stopped_trial_leaves_a_checkpoint_where_it_is_wanted(engine: LocalEngine, tmp_path: Path) -> None:
-    wait_until_idle(engine, 1)
-    for number, save in ((2, True), (3, False)):
-        worker = engine.idle()[0]
-        engine.dispatch(worker, job(number, tmp_path, LONG))
-        hear(engine, lambda event: isinstance(event, TrialStarted))
-        engine.stop(number, save=save)
-        last = hear(engine, ended(number))[-1]
-        assert isinstance(last, TrialEnded)
-        assert last.how == "stopped"
-    assert (tmp_path / "2.npz").exists()
 
 
 def test_a_hung_worker_is_killed_at_the_trials_limit_while_the_other_goes_on(
@@ -156,41 +120,6 @@ def test_a_hung_worker_is_killed_at_the_trials_limit_while_the_other_goes_on(
     assert all(trial.datetime_complete < first.datetime_complete for trial in others)  # type: ignore[operator]
     (process,) = hung.values()
     assert not process.is_running()
-
-
-def test_a_killed_worker_is_reported_with_its_trial_and_replaced(engine: LocalEngine, tmp_path: Path) -> None:
-    engine.start()  # the test before has released those that were idle
-    wait_until_idle(engine, 1)
-    worker = engine.idle()[0]
-    engine.dispatch(worker, job(8, tmp_path, LONG))
-    hear(engine, lambda event: isinstance(event, TrialStarted))
-    processes()[worker].kill()
-    lost = next(e for e in hear(engine, lambda e: isinstance(e, WorkerLost)) if isinstance(e, WorkerLost))
-    assert (lost.worker, lost.number) == (worker, 8)
-    assert lost.reason == "its worker process was ended by SIGKILL"
-    assert lost.perhaps_memory
-    assert worker in processes()
-    assert not engine.holds(worker, job(8, tmp_path).config.architecture())
-
-
-def test_a_worker_that_does_nothing_any_more_is_replaced_whether_it_had_a_trial_or_was_given_one(
-    engine: LocalEngine, tmp_path: Path
-) -> None:
-    wait_until_idle(engine, 2)
-    busy, stopped = engine.idle()
-    engine.dispatch(busy, job(9, tmp_path, LONG))
-    hear(engine, lambda event: isinstance(event, TrialStarted))
-    pids = {number: process.pid for number, process in processes().items()}
-    processes()[stopped].suspend()
-    processes()[busy].suspend()
-    engine.dispatch(stopped, job(10, tmp_path))
-    heard: list[Event] = []
-    while len(lost := [event for event in heard if isinstance(event, WorkerLost)]) < 2:
-        heard += hear(engine, lambda event: isinstance(event, WorkerLost))
-    assert {event.number for event in lost} == {9, 10}
-    assert {event.reason for event in lost} == {"its worker process did nothing for 12 s (stuck_seconds) and was ended"}
-    assert not any(psutil.pid_exists(pid) for pid in pids.values())
-    assert set(processes()) == {busy, stopped}
 
 
 def test_a_worker_that_is_stopped_in_the_middle_of_a_message_holds_nobody_up(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -265,3 +266,48 @@ def test_a_server_killed_in_mid_study_is_waited_for_and_nothing_is_lost(server: 
     secrets = [form.encode() for form in (SECRET, quote(SECRET, safe=""), SECRET.split("/")[0])]
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         assert not any(secret in path.read_bytes() for secret in secrets), path
+
+
+@pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="takes a while; make chaos runs it")
+def test_drivers_on_both_engines_share_a_server_and_a_dashboard_shows_their_studies(
+    server: Server, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLORGAN_STORAGE": server.url()}
+    drivers = {}
+    for name, engine in (("one", "local"), ("two", "local"), ("three", "ray")):
+        (tmp_path / f"{name}.yaml").write_text(STUDY.replace("name: served", f"name: {name}"))
+        command = [sys.executable, "-m", "search", "run", f"{name}.yaml", "--engine", engine]
+        with (tmp_path / f"{name}.txt").open("wb") as file:
+            drivers[name] = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=file, stderr=file)
+    try:
+        codes = {name: driver.wait(250) for name, driver in drivers.items()}
+    finally:
+        for driver in drivers.values():
+            driver.kill()
+            driver.wait()
+    assert codes == dict.fromkeys(drivers, 0), [(tmp_path / f"{name}.txt").read_text() for name in drivers]
+    found = {name: stored(server, name)[0] for name in drivers}
+    assert [[trial.state for trial in trials] for trials in found.values()] == [[TrialState.COMPLETE] * 5] * 3
+    assert [trial.params for trial in found["one"]] == [trial.params for trial in found["three"]]
+    assert [trial.value for trial in found["one"]] == [trial.value for trial in found["three"]]
+    assert shown_by_dashboard(server.url()) >= set(drivers)
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert SECRET.encode() not in path.read_bytes(), path
+
+
+def shown_by_dashboard(url: str) -> set[str]:
+    """Returns the names of the studies that optuna-dashboard shows of a storage."""
+    dashboard = pytest.importorskip("optuna_dashboard", reason="the extra dashboard is not installed")
+    storage = optuna.storages.RDBStorage(url)
+    answer: dict[str, Any] = {}
+
+    def start_response(status: str, _headers: list[tuple[str, str]], _info: Any = None) -> None:
+        answer["status"] = status
+
+    request = {"PATH_INFO": "/api/studies", "REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
+    page = dashboard.wsgi(storage)({**request, "wsgi.input": None, "wsgi.url_scheme": "http"}, start_response)
+    studies = json.loads(b"".join(page))["study_summaries"]
+    storage.engine.dispose()
+    assert answer["status"].startswith("200")
+    return {study["study_name"] for study in studies}

@@ -1,0 +1,163 @@
+"""The worker on Ray: an actor that keeps a `TrialRunner`, trains one trial at a time and says how it goes.
+
+It is heard by being asked: `hear` waits until there is something to say, so all that the driver holds of a worker is
+one call that has not returned, which fails when the worker is gone. Trials, questions and stops have threads of their
+own. Whatever TensorFlow reads at its import stands in the process's environment before, put there by Ray.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import psutil
+import ray
+
+from colorgan.config import DataConfig
+from colorgan.errors import BadInputError, CannotRunError
+from colorgan.photos import open_photos
+from colorgan.versions import versions
+from search.engines.warm_start import new_runner
+from search.messages import Event, Job, StopTrial, WorkerReady
+
+HEAR_SECONDS = 2.0  # for which a worker that has nothing to say is waited for, before it says how it stands
+ONE_OF = {"tensorflow-cpu": "tensorflow"}  # the same program, packed for less
+
+
+@dataclass(frozen=True)
+class Home:
+    """The driver's place, beside which a worker holds its own: what differs here makes other numbers or loses some.
+
+    Attributes:
+        folder: What relative paths of a study are relative to.
+        data: The study's photos.
+        fingerprint: Theirs on the driver's machine.
+        versions: Of what shapes a result.
+        witness: A file of the study, where its folder is to hold the checkpoints; None where another place does.
+        word: What stands in it.
+    """
+
+    folder: Path
+    data: DataConfig
+    fingerprint: str
+    versions: Mapping[str, str]
+    witness: Path | None = None
+    word: str = ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a worker says when it is asked.
+
+    Attributes:
+        events: What happened since it was last asked.
+        cpu_seconds: Processor time of its process so far.
+        memory_bytes: Its resident memory.
+        unfit: Why it can train nothing for this study, or nothing.
+    """
+
+    events: tuple[Event, ...]
+    cpu_seconds: float
+    memory_bytes: int
+    unfit: str = ""
+
+
+class TrialActor:
+    """What runs in the worker's process."""
+
+    def __init__(self, number: int, name: str, home: Home) -> None:
+        """Imports TensorFlow, and checks that this node can do what the driver's machine would.
+
+        Args:
+            number: The worker's.
+            name: The same for people, with the study's.
+            home: The driver's place.
+        """
+        started = time.perf_counter()
+        self._name, self._process = name, psutil.Process()
+        self._said: SimpleQueue[Event] = SimpleQueue()
+        self._stop: StopTrial | None = None
+        self._unfit = _misfit(home)
+        if not self._unfit:
+            self._runner = new_runner()
+            self._said.put(WorkerReady(number, _device(), time.perf_counter() - started))
+
+    def __repr__(self) -> str:
+        """Is what Ray writes before the lines of its log."""
+        return self._name
+
+    def train(self, job: Job) -> None:
+        """Trains a trial; `hear` says how it goes."""
+        for event in self._runner.run(job, lambda: self._stop_wanted(job.number)):
+            self._said.put(event)
+
+    @ray.method(concurrency_group="hear")
+    def hear(self, seconds: float) -> Heard:
+        """Returns what there is to say, waiting up to `seconds` for something."""
+        events: list[Event] = []
+        with suppress(Empty):
+            events.append(self._said.get(timeout=0.0 if self._unfit else seconds))
+            while True:
+                events.append(self._said.get_nowait())
+        times = self._process.cpu_times()
+        return Heard(tuple(events), times.user + times.system, self._process.memory_info().rss, self._unfit)
+
+    @ray.method(concurrency_group="stop")
+    def stop(self, wish: StopTrial) -> None:
+        """Lets the trial be left at its next pause; one that has ended meanwhile is no matter."""
+        self._stop = wish
+
+    def _stop_wanted(self, number: int) -> bool | None:
+        return self._stop.save if self._stop is not None and self._stop.number == number else None
+
+
+def differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+    """Returns which versions of two machines differ, as far as both know them."""
+    here, there = _by_program(ours), _by_program(theirs)
+    return ", ".join(
+        f"{name} {there[name]} instead of {here[name]}"
+        for name in here.keys() & there.keys() - {"colorgan"}  # its code comes from the driver
+        if here[name] != there[name]
+    )
+
+
+def _by_program(found: Mapping[str, str]) -> dict[str, str]:
+    return {ONE_OF.get(name, name): version for name, version in found.items()}
+
+
+def _misfit(home: Home) -> str:
+    """Returns what makes this node unfit, or nothing."""
+    with suppress(OSError):
+        os.chdir(home.folder)  # where it is another machine's, only absolute paths lead anywhere
+    node = platform.node()
+    if other := differing(home.versions, versions()):
+        return f"{node} has {other}; install what requirements/lock.txt names on every node"
+    if home.witness is not None and not _reads(home.witness, home.word):
+        return (
+            f"{node} does not see {home.witness.parent}, so a trial that goes on elsewhere would have lost its "
+            "checkpoint. Give --checkpoints a place that all nodes reach (a shared folder, s3://bucket/prefix), or put "
+            "--results on a shared folder"
+        )
+    try:
+        found = open_photos(home.data).fingerprint
+    except (BadInputError, CannotRunError, OSError) as error:
+        return f"{node}: {error} (photos must lie under the same path on every node)"
+    return "" if found == home.fingerprint else f"{node} has other photos at {home.data.photos} than the driver"
+
+
+def _reads(path: Path, word: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == word
+    except (OSError, ValueError):
+        return False
+
+
+def _device() -> str:
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return f"{'CPU' if gpus in ('', '-1') else f'GPU {gpus}'} of {platform.node()}"

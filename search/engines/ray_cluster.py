@@ -1,0 +1,124 @@
+"""Ray itself: started on this machine, or joined; how many workers its nodes have room for; and left again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+import colorgan
+import search
+from colorgan.config import Backend
+from search.engines import EngineError
+from search.engines.environment import worker_environment
+from search.engines.local import usable_cores
+from search.hidden_storage import STORAGE_VARIABLE
+from search.settings import Resources
+
+STORE_BYTES = 200 * 2**20  # for what workers say; an epoch's examples are some 100 kB
+HOW_TO_ENTER = "a cluster with a token wants RAY_AUTH_MODE=token in the environment, and ~/.ray/auth_token"
+
+
+class RayCluster:
+    """The Ray that this process has joined, or started."""
+
+    def __init__(self, address: str | None, *, cores: float | None = None) -> None:
+        """Joins the cluster at an address, or starts a Ray of its own, whose dashboard listens on 127.0.0.1.
+
+        Args:
+            address: `auto`, HOST:PORT, or ray://HOST:PORT; None starts one.
+            cores: How many cores one that is started shall offer at least.
+
+        Raises:
+            EngineError: There is none at this address, or it does not start.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that a study runs
+        self._ours = not ray.is_initialized()
+        if not self._ours:
+            return
+        given: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
+        if address is None:
+            given |= {"num_cpus": math.ceil(max(cores or 1, usable_cores())), "object_store_memory": STORE_BYTES}
+            given |= {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+        else:  # nodes run the driver's own code, whatever they have installed
+            given["runtime_env"] = {"py_modules": [str(_folder(package)) for package in (colorgan, search)]}
+        try:
+            with _without_storage():
+                ray.init(**given)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            said = f"--address {address}: {_short(error)} ({HOW_TO_ENTER})" if address else _short(error)
+            raise EngineError(said) from None
+
+    def gpus(self) -> bool:
+        """Returns whether any node has GPUs."""
+        return any(node.get("GPU") for node in self._nodes())
+
+    def room(self, need: Mapping[str, float]) -> int:
+        """Returns for how many workers that need this the nodes are large enough, whatever else runs there."""
+        return sum(_fitting(node, need) for node in self._nodes())
+
+    def close(self) -> None:
+        """Leaves a cluster, and stops one that was started."""
+        if self._ours:
+            ray.shutdown()
+
+    def _nodes(self) -> list[dict[str, float]]:
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def actor_needs(wanted: Resources, *, gpus: bool) -> dict[str, float]:
+    """Returns what a worker needs, by Ray's names.
+
+    Args:
+        wanted: By the study.
+        gpus: Whether there are any.
+    """
+    gpu = float(gpus) if wanted.gpu is None else wanted.gpu
+    return {
+        "CPU": wanted.cpu,
+        **({"GPU": gpu} if gpu else {}),
+        **({"memory": wanted.memory} if wanted.memory else {}),
+    }
+
+
+def actor_options(needs: Mapping[str, float], backend: Backend) -> dict[str, Any]:
+    """Returns how Ray shall make a worker: what it sets aside for it, and its environment."""
+    gpu = needs.get("GPU", 0.0)
+    variables = worker_environment(backend, threads=max(1, int(needs["CPU"])), gpu_share=min(gpu, 1.0))
+    variables |= {STORAGE_VARIABLE: ""} | ({} if gpu else {"CUDA_VISIBLE_DEVICES": ""})
+    return {
+        "num_cpus": needs["CPU"],
+        "num_gpus": gpu,
+        "memory": needs.get("memory"),
+        "max_restarts": 0,  # whose checkpoint goes where is the driver's to say
+        "runtime_env": {"env_vars": variables},
+    }
+
+
+def _fitting(node: Mapping[str, float], need: Mapping[str, float]) -> int:
+    return min(int(node.get(name, 0.0) / amount + 1e-9) for name, amount in need.items())
+
+
+def _folder(package: Any) -> Path:
+    return Path(package.__file__).parent
+
+
+@contextmanager
+def _without_storage() -> Iterator[None]:
+    """Hides the storage URL, with its password, from the processes that Ray starts."""
+    storage = os.environ.pop(STORAGE_VARIABLE, None)
+    try:
+        yield
+    finally:
+        if storage is not None:
+            os.environ[STORAGE_VARIABLE] = storage
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:500] or type(error).__name__

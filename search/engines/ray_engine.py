@@ -1,0 +1,227 @@
+"""The Ray engine: a pool of warm workers, each an actor, on all nodes of a cluster or on this machine.
+
+Ray places the actors, starts their processes, carries messages and says who has died. Which trial is whose stays the
+driver's. Workers are added as nodes join, and go with nodes that leave.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import ray
+from ray.exceptions import RayError
+
+from colorgan.config import Backend
+from search.engines import MAX_EARLY_DEATHS, EngineError
+from search.engines.ray_actor import Home
+from search.engines.ray_cluster import RayCluster, actor_needs, actor_options
+from search.engines.ray_worker import RayWorker
+from search.messages import Event, Job, StopTrial, TrialEnded, WorkerLost, WorkerReady
+from search.settings import Search
+
+END_SECONDS = 10.0
+MOST_AWAITED = 1024  # of the workers that were let go, whose end is awaited when all is over
+LOOK_SECONDS = 2.0  # between two looks at nodes and workers
+PATIENCE_SECONDS = 30.0  # after which it is said that workers wait for room
+ON_PURPOSE = "its worker process was ended on purpose"
+
+
+class RayEngine:
+    """Warm workers on Ray. See `Engine` for the methods."""
+
+    def __init__(
+        self,
+        settings: Search,
+        *,
+        study: str,
+        home: Home,
+        address: str | None,
+        say: Callable[[str], None],
+        backend: Backend = "tensorflow",
+    ) -> None:
+        """Joins the cluster, or starts one.
+
+        Args:
+            settings: How many workers, what each is given, and when one is replaced.
+            study: Its name.
+            home: What every node must have.
+            address: The cluster's; None starts one on this machine.
+            say: Called with a line for people.
+            backend: What the workers compute with.
+
+        Raises:
+            EngineError: There is no such cluster.
+        """
+        self._settings, self._study, self._home, self._say = settings, study, home, say
+        self._backend = backend
+        self._wanted = None if settings.workers == "auto" else settings.workers
+        self._cluster = RayCluster(address, cores=(self._wanted or 1) * settings.resources.cpu)
+        self._need = actor_needs(settings.resources, gpus=self._cluster.gpus())
+        self.count = self._allowed()
+        self._workers: dict[int, RayWorker] = {}
+        self._retired: list[RayWorker] = []
+        self._parked: list[RayWorker] = []
+        self._made, self._early_deaths, self._ended_seconds = 0, 0, 0.0
+        self._growing, self._ever_ready, self._said_room, self._looked = False, False, False, time.monotonic()
+
+    def start(self) -> None:
+        """Starts the workers that are missing."""
+        self._growing = True
+        self._fill()
+
+    def idle(self) -> Sequence[int]:
+        """Returns the workers that wait for a job."""
+        return [worker.number for worker in self._workers.values() if worker.idle]
+
+    def holds(self, worker: int, architecture: str) -> bool:
+        """Returns whether a worker keeps a trainer built for this architecture."""
+        return architecture in self._workers[worker].architectures
+
+    def dispatch(self, worker: int, job: Job) -> None:
+        """Gives an idle worker a job."""
+        self._workers[worker].begin(job)
+
+    def stop(self, number: int, *, save: bool) -> None:
+        """Asks the worker of a trial to leave it at the next pause."""
+        for worker in self._having(number):
+            worker.stop(StopTrial(number, save))
+
+    def kill(self, number: int) -> None:
+        """Ends the worker of a trial at once."""
+        for worker in self._having(number):
+            worker.kill(ON_PURPOSE)
+
+    def release_idle(self) -> None:
+        """Ends the workers that wait for a job, and those that never got room."""
+        self._growing = False
+        for worker in list(self._workers.values()):
+            if worker.job is None:
+                self._retire(worker)
+
+    def wait(self, seconds: float) -> list[Event]:
+        """Returns what workers said, waiting up to `seconds` for something.
+
+        Raises:
+            EngineError: A node lacks what the study needs, or workers die before they are ready, again and again.
+        """
+        self._look()
+        asked = {worker.asked: worker for worker in self._workers.values()}
+        if not asked:
+            time.sleep(seconds)
+            return []
+        answered, _ = ray.wait(list(asked), num_returns=1, timeout=seconds)
+        if answered:  # all that have, not only the first
+            answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
+        return [event for answer in answered for event in self._hear(asked[answer])]
+
+    def worker_seconds(self) -> float:
+        """Returns the summed life time of all workers so far."""
+        return self._ended_seconds + sum(_life(worker) for worker in self._workers.values())
+
+    def memory_bytes(self) -> dict[int, int]:
+        """Returns the resident memory of each worker when it was last heard."""
+        return {number: worker.memory_bytes for number, worker in self._workers.items()}
+
+    def close(self) -> None:
+        """Ends all workers and waits until they are gone; stops the Ray that was started for them."""
+        self._growing = False
+        for worker in list(self._workers.values()):
+            self._retire(worker)
+        for worker in self._parked:
+            worker.kill(ON_PURPOSE)
+        for worker in [*self._retired, *self._parked]:
+            worker.await_end(END_SECONDS)
+        self._retired.clear()
+        self._cluster.close()
+
+    def _allowed(self) -> int:
+        """Returns how many workers there shall be: at least one, which waits for room where there is none."""
+        return min(self._wanted or max(1, self._cluster.room(self._need)), self._settings.trials or sys.maxsize)
+
+    def _fill(self) -> None:
+        while len(self._workers) + len(self._parked) < self.count:
+            options = actor_options(self._need, self._backend)
+            self._workers[self._made] = RayWorker(self._made, self._study, self._home, options)
+            self._made += 1
+
+    def _having(self, number: int) -> list[RayWorker]:
+        return [worker for worker in self._workers.values() if worker.job and worker.job.number == number]
+
+    def _look(self) -> None:
+        """Follows the nodes that come and go, and kills workers that do nothing any more."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked, self.count = now, self._allowed()
+        self._parked = [worker for worker in self._parked if not worker.gone()]
+        if self._growing:
+            self._fill()
+        waiting = [worker for worker in self._workers.values() if not worker.ready]
+        for worker in waiting[: max(0, len(self._workers) - self.count)]:
+            self._retire(worker)
+        if waiting and not self._said_room and now - waiting[0].made_at > PATIENCE_SECONDS:
+            self._said_room = True
+            self._say(f"{len(waiting)} workers wait for room in the cluster; each needs {_words(self._need)}")
+        limit = self._settings.stuck_seconds
+        for worker in self._workers.values():
+            if limit is not None and worker.stuck_seconds() > limit:
+                worker.kill(f"its worker process did nothing for {limit:g} s (stuck_seconds) and was ended")
+
+    def _hear(self, worker: RayWorker) -> Sequence[Event]:
+        try:
+            heard = worker.hear()
+        except RayError as error:
+            return [self._bury(worker, error)]
+        if heard.unfit:
+            self._park(worker, heard.unfit)
+        for event in heard.events:
+            if isinstance(event, WorkerReady):
+                self._early_deaths, self._ever_ready = 0, True
+            elif isinstance(event, TrialEnded) and (event.how == "out of memory" or self._outlived(worker)):
+                self._retire(worker)
+                self._fill()
+        return heard.events
+
+    def _park(self, worker: RayWorker, unfit: str) -> None:
+        """Lets a worker that can do nothing here keep its place, so that no other is made there.
+
+        Raises:
+            EngineError: No other has been able to do anything either: what is wrong can be mended before the start.
+        """
+        if not self._ever_ready:
+            raise EngineError(f"worker {worker.number}: {unfit}")
+        self._say(f"worker {worker.number} is not used: {unfit}")
+        self._parked.append(self._workers.pop(worker.number))
+
+    def _outlived(self, worker: RayWorker) -> bool:
+        """Returns whether a worker between two trials should be replaced."""
+        trials, memory = self._settings.trials_per_worker, self._settings.worker_memory_bytes
+        return (trials is not None and worker.trials >= trials) or (memory is not None and worker.memory_bytes > memory)
+
+    def _bury(self, worker: RayWorker, error: RayError) -> WorkerLost:
+        """Replaces a worker that is gone, and says what it had."""
+        ending, perhaps_memory = worker.ending(error), worker.perhaps_memory(error)
+        self._retire(worker)  # one that only cannot be reached must not go on
+        if not worker.ready and not worker.placeless(error):
+            self._early_deaths += 1
+            if self._early_deaths >= MAX_EARLY_DEATHS:
+                raise EngineError(f"workers die before they are ready: {ending}")
+        self._fill()
+        number = worker.job.number if worker.job else None
+        return WorkerLost(worker.number, number, ending, perhaps_memory)
+
+    def _retire(self, worker: RayWorker) -> None:
+        worker.kill(ON_PURPOSE)
+        del self._workers[worker.number]
+        self._ended_seconds += _life(worker)
+        self._retired = [*self._retired[-MOST_AWAITED:], worker]
+
+
+def _life(worker: RayWorker) -> float:
+    return 0.0 if worker.ready_at is None else time.monotonic() - worker.ready_at
+
+
+def _words(need: dict[str, float]) -> str:
+    return ", ".join(f"{name} {amount:g}" for name, amount in need.items())

@@ -1,0 +1,102 @@
+"""Where a study's trials are trained: by which engine, on which cluster, and where checkpoints lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from colorgan.errors import BadInputError
+from colorgan.photos import Photos
+from colorgan.versions import versions
+from search.checkpoint_store import CheckpointStore
+from search.engines import Engine, EngineError
+from search.engines.local import LocalEngine
+from search.storage import StudyFolder
+from search.study import StudySpec
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What the command line says of it.
+
+    Attributes:
+        engine: Worker processes of this machine, or Ray's.
+        address: Of a Ray cluster: `auto`, HOST:PORT or ray://HOST:PORT; None starts a Ray on this machine.
+        checkpoints: A folder or URL for the checkpoints of unfinished trials; None keeps them in the trials' folders.
+    """
+
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    checkpoints: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses an address that nobody would go to.
+
+        Raises:
+            BadInputError: It is given for the local engine.
+        """
+        if self.address is not None and self.engine != "ray":
+            raise BadInputError(f"--address {self.address}: only --engine ray joins a cluster; give both, or neither")
+
+    def store(self, study: str) -> CheckpointStore | None:
+        """Returns where a study's checkpoints are kept, after a look at whether that can be written.
+
+        Raises:
+            StoreError: It cannot.
+        """
+        if self.checkpoints is None:
+            return None
+        store = CheckpointStore(self.checkpoints, study)
+        store.check()
+        return store
+
+    def engine_for(self, spec: StudySpec, folder: StudyFolder, photos: Photos, say: Callable[[str], None]) -> Engine:
+        """Returns the engine of a study that this process owns.
+
+        Args:
+            spec: The study.
+            folder: Its files.
+            photos: Its photos on this machine.
+            say: Called with a line for people.
+
+        Raises:
+            EngineError: There is no such cluster, or no Ray.
+        """
+        if self.engine == "ray":
+            return _ray_engine(self, spec, folder, photos, say)
+        settings = spec.search
+        return LocalEngine(
+            workers=None if settings.workers == "auto" else settings.workers,
+            logs=folder.workers,
+            most=settings.trials,
+            trials_per_worker=settings.trials_per_worker,
+            worker_memory_bytes=settings.worker_memory_bytes,
+            stuck_seconds=settings.stuck_seconds,
+            backend=spec.train.backend,
+            workers_per_gpu=settings.workers_per_gpu,
+        )
+
+
+def _ray_engine(
+    place: Workplace, spec: StudySpec, folder: StudyFolder, photos: Photos, say: Callable[[str], None]
+) -> Engine:
+    try:
+        from search.engines.ray_actor import Home  # Ray takes a second to import
+        from search.engines.ray_engine import RayEngine
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise EngineError("--engine ray needs the package ray: make setup EXTRAS=ray") from None
+    shared = place.checkpoints is None
+    home = Home(
+        folder=Path.cwd(),
+        data=spec.train.data,
+        fingerprint=photos.fingerprint,
+        versions=versions(),
+        witness=folder.lock.absolute() if shared else None,
+        word=folder.lock.read_text(encoding="utf-8") if shared else "",
+    )
+    backend = spec.train.backend
+    return RayEngine(spec.search, study=spec.name, home=home, address=place.address, say=say, backend=backend)

@@ -1,0 +1,224 @@
+"""A study on a Ray cluster of several nodes, which come and go, and what is the Ray engine's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from colorgan.config import DataConfig
+from colorgan.photos import open_photos
+from colorgan.versions import versions
+from search.storage import StudyFolder
+
+pytest.importorskip("ray", reason="the extra ray is not installed")
+
+from search.engines.ray_actor import Home, _misfit, differing
+from search.engines.ray_cluster import _fitting, actor_needs, actor_options
+from search.settings import Resources
+
+ROOT = Path(__file__).parents[2]
+SECRET = "s3cr3t"  # noqa: S105 - of nobody
+NODE = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+STUDY = """
+name: clustered
+train:
+  data: {photos: sample, size: 32, crop_scales: [1.0], train_limit: 16, valid_limit: 4}
+  generator: {filters: 4, depth: 3, dropout: 0.5}
+  discriminator: {filters: 4, depth: 2}
+  schedule: {epochs: 40, steps_per_epoch: 4, batch_size: 8}
+  validation: {examples: 0, moving_average: 0.9}
+space:
+  optimizer.generator_learning_rate: {type: float, low: 1.0e-4, high: 1.0e-2, log: true}
+search: {trials: 2, sampler: {name: random}, keep_checkpoints: 1}
+"""
+
+
+class Run:
+    """A study's driver, which is started, ended and started again with the same command."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        home.mkdir()
+        (home / "study.yaml").write_text(STUDY)
+        self.home, self._options = home, options
+        self.folder = StudyFolder(home / "results" / "clustered")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "search", "run", "study.yaml", *self._options, *options]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with (self.home / "output.txt").open("ab") as output:  # a session of its own, as a terminal is
+            self.process = subprocess.Popen(
+                command, cwd=self.home, env=env, stdout=output, stderr=output, start_new_session=True
+            )
+        return self.process
+
+    @property
+    def output(self) -> str:
+        return (self.home / "output.txt").read_text()
+
+    def finish(self, *options: str) -> None:
+        assert self.start(*options).wait(250) == 0, self.output[-3000:]
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def epochs(self, number: int) -> int:
+        return sum(len(record.epochs) for record in self.folder.records() if record.number == number)
+
+    def log(self, number: int) -> str:
+        return self.folder.trial(number).log.read_text()
+
+    def wait_for(self, condition: Callable[[], Any], what: str) -> None:
+        deadline = time.monotonic() + 200
+        while not condition():
+            assert self.process is not None
+            assert self.process.poll() is None, self.output[-3000:]
+            assert time.monotonic() < deadline, f"waited in vain for {what}: {self.output[-3000:]}"
+            time.sleep(0.1)
+
+    def numbers(self) -> list[Any]:
+        return [
+            (record.number, record.state, record.params, [(e.epoch, e.objective, e.metrics) for e in record.epochs])
+            for record in self.folder.records()
+        ]
+
+
+def actors() -> list[psutil.Process]:
+    """The workers on this process's nodes, by what Ray calls their processes."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if child.is_running() and "ray::TrialActor" in child.name()]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A head that trains nothing, and a node with room for one worker."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        made = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
+        made.first = made.add_node(**NODE, num_cpus=1)
+        yield made
+        made.shutdown()
+
+
+@pytest.mark.timeout(500)
+def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: Any, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    run = Run(tmp_path / "ray", "--engine", "ray", "--address", cluster.address, "--checkpoints", str(shared))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLORGAN_STORAGE", f"sqlite:///{tmp_path}/{SECRET}.db")
+        driver = run.start()
+        try:
+            run.wait_for(lambda: run.epochs(0) > 2, "epochs of the first trial")
+            cluster.remove_node(cluster.first, allow_graceful=False)
+            cluster.add_node(**NODE, num_cpus=2)
+            run.wait_for(lambda: run.epochs(1) > 2 and "continued" in run.log(0), "the new node")
+            assert "going on elsewhere" in run.output
+            workers = actors()
+            assert len(workers) == 2
+            assert not any(SECRET in str(worker.environ()) for worker in workers)
+            driver.kill()
+            driver.wait()
+            psutil.wait_procs(workers, timeout=60)
+            assert not [worker for worker in workers if worker.is_running()]
+            run.finish("--workers", "1")
+        finally:
+            run.end()
+    twin = Run(tmp_path / "local")
+    twin.finish("--workers", "1")
+    assert run.numbers() == twin.numbers()
+    records = run.folder.records()
+    assert [record.retries for record in records] == [1, 0]
+    kept = [record.number for record in records if run.folder.trial(record.number).checkpoint.exists()]
+    assert kept == [min(records, key=lambda record: record.objective or 0.0).number]
+    assert not list(shared.rglob("*.npz"))
+
+
+@pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="takes a while; make chaos runs it")
+def test_an_interrupt_of_the_whole_terminal_saves_the_trials_of_a_ray_of_its_own(tmp_path: Path) -> None:
+    run = Run(tmp_path / "own", "--engine", "ray", "--workers", "1", "--trials", "1")
+    driver = run.start()
+    try:
+        run.wait_for(lambda: run.epochs(0) >= 1, "an epoch")
+        started = psutil.Process(driver.pid).children(recursive=True)
+        os.killpg(driver.pid, signal.SIGINT)
+        assert driver.wait(60) == 130, run.output
+    finally:
+        run.end()
+    assert "interrupted and saved" in run.output
+    assert run.folder.trial(0).checkpoint.exists()
+    psutil.wait_procs(started, timeout=60)
+    assert not [process for process in started if process.is_running()]
+
+
+def test_a_study_needs_ray_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    code = "import sys; sys.modules['ray'] = None; from search.__main__ import app; app()"
+    command = [sys.executable, "-c", code, "run", "study.yaml", "--engine", "ray"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "--engine ray needs the package ray: make setup EXTRAS=ray" in done.stderr
+
+
+def test_a_worker_gets_what_the_study_says_and_its_part_of_a_gpu() -> None:
+    assert actor_needs(Resources(), gpus=False) == {"CPU": 1.0}
+    assert actor_needs(Resources(), gpus=True) == {"CPU": 1.0, "GPU": 1.0}
+    need = actor_needs(Resources(cpu=2, gpu=0.25, memory=2e9), gpus=True)
+    assert need == {"CPU": 2.0, "GPU": 0.25, "memory": 2e9}
+    options = actor_options(need, "jax")
+    assert (options["num_cpus"], options["num_gpus"], options["memory"]) == (2.0, 0.25, 2e9)
+    variables = options["runtime_env"]["env_vars"]
+    assert (variables["KERAS_BACKEND"], variables["XLA_CLIENT_MEM_FRACTION"]) == ("jax", "0.225")
+    growing = actor_options(need, "tensorflow")["runtime_env"]["env_vars"]
+    assert growing["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    threads = actor_options({"CPU": 2.0}, "tensorflow")["runtime_env"]["env_vars"]
+    assert (threads["OMP_NUM_THREADS"], threads["CUDA_VISIBLE_DEVICES"]) == ("2", "")
+
+
+def test_a_node_has_room_for_what_fits_in_all_respects() -> None:
+    node = {"CPU": 8.0, "GPU": 1.0, "memory": 9e9}
+    assert _fitting(node, {"CPU": 1.0}) == 8
+    assert _fitting(node, {"CPU": 1.0, "GPU": 0.25}) == 4
+    assert _fitting(node, {"CPU": 1.0, "GPU": 0.1, "memory": 3e9}) == 3
+    assert _fitting({"CPU": 8.0}, {"CPU": 1.0, "GPU": 1.0}) == 0
+
+
+def test_a_node_that_would_make_other_numbers_or_lose_checkpoints_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = DataConfig.model_validate({"size": 32, "crop_scales": [1.0], "train_limit": 16, "valid_limit": 4})
+    witness = tmp_path / "study" / ".driver"
+    witness.parent.mkdir()
+    witness.write_text("process 7")
+    home = Home(tmp_path, data, open_photos(data).fingerprint, versions(), witness, "process 7")
+    assert _misfit(home) == ""
+    assert "keras 3.15" in _misfit(replace(home, versions={**versions(), "keras": "3.0.0"}))
+    assert "has other photos at sample than the driver" in _misfit(replace(home, fingerprint="0" * 16))
+    elsewhere = data.model_copy(update={"photos": str(tmp_path / "none")})
+    assert "photos must lie under the same path on every node" in _misfit(replace(home, data=elsewhere))
+    for unseen in (replace(home, word="another's"), replace(home, witness=tmp_path / "gone" / ".driver")):
+        assert "Give --checkpoints a place that all nodes reach" in _misfit(unseen)
+
+
+def test_versions_that_make_other_numbers_are_named() -> None:
+    ours = {"python": "3.11.2", "tensorflow-cpu": "2.21.0", "keras": "3.15.0", "colorgan": "0.1.0"}
+    assert differing(ours, ours | {"colorgan": "0.0.9"}) == ""
+    gpu = {"python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.0"}
+    assert differing(ours, gpu) == ""
+    assert differing(ours, gpu | {"keras": "3.14.0"}) == "keras 3.14.0 instead of 3.15.0"
