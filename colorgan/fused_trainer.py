@@ -11,10 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from colorgan.backend import memory_ran_out
 from colorgan.jax_fused_step import JaxFusedStep, Way
 from colorgan.jax_step import JaxStep
 from colorgan.progress import NonFiniteLossError, Progress
 from colorgan.trainer import PAUSE_SECONDS, Trainer
+
+MOST_PLACES = 64
+WORTHWHILE = 0.9  # of the time before, that twice as many places must take a run's step in
+MEASURED_SECONDS = 0.5
 
 
 class FusedTrainer:
@@ -41,6 +46,10 @@ class FusedTrainer:
     def places(self) -> list[int]:
         """Those with a run."""
         return [place for place, run in enumerate(self._runs) if run is not None]
+
+    def uses(self, trainer: Trainer) -> bool:
+        """Returns whether this is the trainer whose networks the runs share."""
+        return trainer is self._trainer
 
     def enter(self) -> int:
         """Takes the run that the trainer has started or continued, and returns the place it is at from now on.
@@ -74,11 +83,10 @@ class FusedTrainer:
             The runs that a loss has ended which became NaN or infinite, by place; they are to leave.
         """
         runs = {place: self._run(place) for place in self.places}
-        batches = np.zeros((len(self._runs), *next(iter(runs.values())).batch().shape), np.uint8)
         losses: list[Any] = []
         started = time.perf_counter()
         while not self.at_epoch_end() and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
-            losses.append(self._take_step(runs, batches.copy()))
+            losses.append(self._take_step(runs))
         values = [np.asarray(loss) for loss in losses]
         seconds = (time.perf_counter() - started) / len(runs)
         return {
@@ -87,18 +95,56 @@ class FusedTrainer:
             if (error := _taken(run, [loss[place] for loss in values], seconds)) is not None
         }
 
-    def _take_step(self, runs: dict[int, Progress], batches: Any) -> Any:
-        knobs = np.zeros((len(self._runs), len(next(iter(runs.values())).knobs().array())), np.float32)
+    def _take_step(self, runs: dict[int, Progress]) -> Any:
+        """Takes a step of all runs, and returns the losses of all places; those without a run see black photos."""
+        given = {place: (run.batch(), run.knobs().array()) for place, run in runs.items()}
+        batch, knobs = next(iter(given.values()))
+        all_photos = np.zeros((len(self._runs), *batch.shape), batch.dtype)
+        all_knobs = np.zeros((len(self._runs), *knobs.shape), knobs.dtype)
         for place, run in runs.items():
-            batches[place], knobs[place] = run.batch(), run.knobs().array()
+            all_photos[place], all_knobs[place] = given[place]
             run.step += 1
-        return self._step(batches, knobs)
+        return self._step(all_photos, all_knobs)
 
     def _run(self, place: int) -> Progress:
         run = self._runs[place]
         if run is None:
             raise LookupError(f"no run at place {place}")
         return run
+
+
+def best_places(trainer: Trainer, *, most: int = MOST_PLACES) -> int:
+    """Returns for how many runs at a time a run's step takes the least time, by taking some; 1: one after another.
+
+    Args:
+        trainer: Its run and its state stay as they are.
+        most: To try, a power of two.
+    """
+    best, fastest, places = 1, _step_seconds(trainer, 1), 2
+    while places <= most:
+        try:
+            seconds = _step_seconds(trainer, places) / places
+        except Exception as error:
+            if not memory_ran_out(error):
+                raise
+            break
+        if seconds > WORTHWHILE * fastest:
+            break
+        best, fastest, places = places, seconds, 2 * places
+    return best
+
+
+def _step_seconds(trainer: Trainer, places: int) -> float:
+    """Returns how long a step of so many runs takes."""
+    fused = FusedTrainer(trainer, places)
+    runs = {fused.enter(): Progress(trainer.config, trainer.photos) for _ in range(places)}
+    losses = fused._take_step(runs)
+    np.asarray(losses)  # compiled, and done
+    started, steps = time.perf_counter(), 0
+    while time.perf_counter() - started < MEASURED_SECONDS:
+        losses, steps = fused._take_step(runs), steps + 1
+    np.asarray(losses)
+    return (time.perf_counter() - started) / steps
 
 
 def _taken(run: Progress, losses: list[Any], seconds: float) -> NonFiniteLossError | None:

@@ -59,12 +59,17 @@ def train(
         until: The last epoch to train now, after which there is a checkpoint; None is that of the schedule.
         saved: Called when the checkpoint is written.
     """
-    schedule = trainer.config.schedule
-    last = min(until or schedule.epochs, schedule.epochs)
+    config = trainer.config
+    last = min(until or config.schedule.epochs, config.schedule.epochs)
     pauses = trainer.pauses()
     while trainer.epoch < last:
         result = next(pauses)
-        if result is not None and (result.epoch % schedule.checkpoint_epochs == 0 or result.epoch == last):
+        if result is not None and checkpoint_due(config, result.epoch, last=last):
             trainer.save(checkpoint)
             saved()
         yield result
+
+
+def checkpoint_due(config: TrainConfig, epoch: int, *, last: int) -> bool:
+    """Returns whether there is to be a checkpoint after an epoch of a run that is now trained to its `last`."""
+    return epoch % config.schedule.checkpoint_epochs == 0 or epoch == last

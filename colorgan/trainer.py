@@ -38,13 +38,16 @@ class Trainer:
     The caller takes results from `epochs` for as long as it wants the run to go on.
     """
 
-    def __init__(self, config: TrainConfig, photos: Photos, *, validator: Validator | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, photos: Photos, *, validator: Validator | None = None, warm_step: bool = True
+    ) -> None:
         """Builds and compiles the networks for the configuration's architecture and starts its run.
 
         Args:
             config: Checked configuration.
             photos: Crops of side `config.data.size`.
             validator: One to share between trainers of equal validation batch size and precision.
+            warm_step: Compile the step now; False where it may never be taken, as a `FusedTrainer` has its own.
 
         Raises:
             BackendError: Keras computes with another backend than the configuration's.
@@ -61,7 +64,7 @@ class Trainer:
         self._predict = compiled(self._colour, config.precision, self.best_generator.variables)
         self.progress = Progress(config, photos)
         self.reset(config)
-        self._warm_up()
+        self._warm_up(step=warm_step)
         self.reset(config)
 
     @property
@@ -185,10 +188,11 @@ class Trainer:
         progress.step, progress.epoch, progress.history = checkpoint.step, checkpoint.epoch, list(checkpoint.history)
         progress.loss_sums, progress.train_seconds = np.array(checkpoint.loss_sums), checkpoint.train_seconds
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, *, step: bool) -> None:
         """Traces and compiles all graphs, so that no run's first epoch pays for it."""
-        self.train_step(self.progress.batch(), self.progress.knobs())
-        self.train_step.settle()
+        if step:
+            self.train_step(self.progress.batch(), self.progress.knobs())
+            self.train_step.settle()
         self.validator.measure(self.progress.measured[:1], self._predict)
         self.validator.examples(self.progress.measured[:1], self._predict, count=1)
 

@@ -90,7 +90,7 @@ class Dispatcher:
             if live := self.line.take(partial(self._holds, worker)):
                 self._dispatch(worker, live, baselines=baselines)
         for worker in self._engine.idle():
-            if live := self.line.take():
+            if live := self.line.take(partial(self._takes, worker)):
                 self._dispatch(worker, live, baselines=baselines)
         if not self.more() and not (self.line.may_grow() and self.running):
             self._engine.release_idle()
@@ -128,7 +128,10 @@ class Dispatcher:
                 self.line.put_or_pause(live)
 
     def _holds(self, worker: int, live: LiveTrial) -> bool:
-        return self._engine.holds(worker, live.architecture)
+        return self._takes(worker, live) and self._engine.holds(worker, live.architecture)
+
+    def _takes(self, worker: int, live: LiveTrial) -> bool:
+        return self._engine.takes(worker, live.architecture)
 
     def _dispatch(self, worker: int, live: LiveTrial, *, baselines: bool) -> None:
         live.begin(worker)

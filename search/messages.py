@@ -13,6 +13,8 @@ from typing import Literal
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
 
+How = Literal["complete", "paused", "stopped", "failed", "out of memory", "blocked"]
+
 
 @dataclass(frozen=True)
 class Job:
@@ -33,6 +35,17 @@ class Job:
     until: int | None = None
     baselines: bool = False
     store: tuple[str, str] | None = None
+
+    @property
+    def last(self) -> int:
+        """The last epoch to train now."""
+        epochs = self.config.schedule.epochs
+        return min(self.until or epochs, epochs)
+
+    @property
+    def ending(self) -> How:
+        """How it ends after that epoch."""
+        return "complete" if self.last == self.config.schedule.epochs else "paused"
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,14 @@ class WorkerReady:
     worker: int
     device: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class PlacesMeasured:
+    """How many trials of an architecture the worker trains fastest at a time; the engine's matter."""
+
+    architecture: str
+    places: int
 
 
 @dataclass(frozen=True)
@@ -111,7 +132,7 @@ class TrialEnded:
     """
 
     number: int
-    how: Literal["complete", "paused", "stopped", "failed", "out of memory", "blocked"]
+    how: How
     reason: str = ""
     traceback: str = ""
     architectures: frozenset[str] = frozenset()
@@ -134,4 +155,4 @@ class WorkerLost:
     perhaps_memory: bool = False
 
 
-Event = WorkerReady | BaselinesMeasured | TrialStarted | EpochDone | TrialEnded | WorkerLost
+Event = WorkerReady | PlacesMeasured | BaselinesMeasured | TrialStarted | EpochDone | TrialEnded | WorkerLost

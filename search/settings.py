@@ -29,17 +29,17 @@ MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the que
 }
 
 
-def _count_or(word: str, least: int, most: int) -> PlainValidator:
+def _count_or(*words: str, least: int, most: int) -> PlainValidator:
     def check(value: Any) -> Any:
-        if value == word or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
+        if value in words or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
             return value
         allowed = f"a whole number of at least {least} and at most {most}"
-        raise ValueError(f"must be {word} or {allowed}; received {shown(value)}")
+        raise ValueError(f"must be {', '.join(words)} or {allowed}; received {shown(value)}")
 
     return PlainValidator(check)
 
 
-MAX_TRIALS, MAX_WORKERS = 1_000_000, 1024
+MAX_TRIALS, MAX_WORKERS, MAX_FUSED = 1_000_000, 1024, 256
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=1e9)] | None  # 30 years
 
@@ -155,13 +155,16 @@ class Search(Part):
     pruner: Pruner = Field(default_factory=lambda: Pruner(name="none"))
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the sampler; the trainings' is `train.seed`."""
-    workers: Annotated[Literal["auto"] | int, _count_or("auto", 1, MAX_WORKERS)] = "auto"
+    workers: Annotated[Literal["auto"] | int, _count_or("auto", least=1, most=MAX_WORKERS)] = "auto"
     """Processes that train; `auto` is `workers_per_gpu` for each GPU, else one per processor core; on Ray as many as
     there is room for."""
     workers_per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
     """Workers that share a GPU. A small network leaves most of one idle, and each worker has a core's work to do beside
     it. With JAX each gets its part of the memory; TensorFlow's workers take what they need, so leave them room. On Ray
     `resources` says it."""
+    fuse: Annotated[Literal["off", "auto"] | int, _count_or("off", "auto", least=2, most=MAX_FUSED)] = "off"
+    """How many trials of one architecture a worker trains at a time, as one program; only with `backend: jax`. `auto`:
+    as many as it measures to be faster than one after another, and on a CPU none."""
     resources: Resources = Resources()
     """Of each worker on Ray."""
     trial_timeout_seconds: Seconds = None
@@ -185,7 +188,7 @@ class Search(Part):
     """A worker is replaced after so many; None: never for that."""
     worker_memory_bytes: Annotated[int, Field(ge=1)] | None = None
     """A worker that has grown beyond this is replaced after its trial; None: never for that."""
-    keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", 0, MAX_TRIALS)] = 5
+    keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", least=0, most=MAX_TRIALS)] = 5
     """`all`, or of so many best finished trials. Unfinished trials keep theirs."""
 
 

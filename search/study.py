@@ -49,7 +49,14 @@ from search.parameter import Choice, Parameter
 from search.settings import MAY_CHANGE, Bounds, FurtherObjective, Search
 from search.settings import Objective as Objective  # search.study is where others look for it
 from search.space_mistakes import space_mistakes
-from search.study_mistakes import aim_mistakes, bracket_mistakes, epoch_mistakes, finite_space_mistakes, start_mistakes
+from search.study_mistakes import (
+    aim_mistakes,
+    bracket_mistakes,
+    epoch_mistakes,
+    finite_space_mistakes,
+    fuse_mistakes,
+    start_mistakes,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = {"runs", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -119,7 +126,7 @@ class StudySpec(Part):
         base = None if unread.train else self.train
         mistakes = [Mistake(("space", *m.keys), m.message) for m in space_mistakes(self.space, base, unread.parameters)]
         mistakes += epoch_mistakes(self) if base else []
-        mistakes += bracket_mistakes(self) if base else []
+        mistakes += bracket_mistakes(self) + fuse_mistakes(self) if base else []
         mistakes += aim_mistakes(self)
         mistakes += [] if mistakes else finite_space_mistakes(self) + start_mistakes(self)
         if mistakes:

@@ -32,6 +32,14 @@ def epoch_mistakes(study: StudySpec) -> list[Mistake]:
     return mistakes
 
 
+def fuse_mistakes(study: StudySpec) -> list[Mistake]:
+    """Returns what keeps trials from being trained as one program."""
+    if study.search.fuse == "off" or study.train.backend == "jax":
+        return []
+    message = f"only the backend jax trains several trials as one program, and train.backend is {study.train.backend}"
+    return [Mistake(("search", "fuse"), f"{message}; add `backend: jax`, or use `fuse: off`")]
+
+
 def aim_mistakes(study: StudySpec) -> list[Mistake]:
     """Returns what is wrong with further objectives and constraints, and methods that do not go with them."""
     mistakes, names = [], [study.objective.metric]

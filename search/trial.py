@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 from colorgan.backend import memory_ran_out
 from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
@@ -19,7 +20,7 @@ from colorgan.progress import NonFiniteLossError
 from colorgan.run import resume, train
 from colorgan.trainer import Trainer
 from colorgan.validation import Validator
-from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted
+from search.messages import BaselinesMeasured, EpochDone, Event, How, Job, TrialEnded, TrialStarted
 from search.shelf import Shelf, shelf
 
 MAX_TRAINERS = 16  # kept built; the least recently used goes first
@@ -28,7 +29,13 @@ MAX_TRAINERS = 16  # kept built; the least recently used goes first
 class TrialRunner:
     """Runs one job after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, warm_step: bool = True) -> None:
+        """Keeps nothing yet.
+
+        Args:
+            warm_step: As in `Trainer`.
+        """
+        self._warm_step = warm_step
         self._trainers: OrderedDict[str, Trainer] = OrderedDict()
         self._validators: dict[tuple[int, PrecisionConfig], Validator] = {}
         self._photos: dict[DataConfig, Photos] = {}
@@ -44,38 +51,32 @@ class TrialRunner:
         try:
             with shelf(job) as place:
                 yield from self._train(job, place, stop)
-        except NonFiniteLossError as error:
-            yield self._ended(job, "failed", reason=str(error))
         except Exception as error:  # noqa: BLE001 - a failing trial is data: it must not take the worker with it
-            yield self._failed(job, error)
+            yield self.failed(job, error)
 
-    def _train(self, job: Job, place: Shelf, stop: Callable[[], bool | None]) -> Iterator[Event]:
+    def start(self, job: Job, checkpoint: Path) -> Generator[Event, None, Trainer]:
+        """Builds or resets what the job's trial needs, goes on from its checkpoint, says so, and returns its trainer.
+
+        Args:
+            job: The trial.
+            checkpoint: The file that its checkpoint is in, if there is one.
+        """
         started, self._doing = time.perf_counter(), "while the networks were built"
         photos = self._open(job.config.data)
         trainer, built = self._trainer(job.config, photos)
         if job.baselines:
             yield BaselinesMeasured(trainer.baselines())
         self._doing = "while the checkpoint was read"
-        note = resume(trainer, job.config, place.path)
+        note = resume(trainer, job.config, checkpoint)
         setup = time.perf_counter() - started
         yield TrialStarted(job.number, built, setup, tuple(trainer.history), trainer.parameters, note)
         self._doing = f"in epoch {trainer.epoch + 1}"
-        last = min(job.until or job.config.schedule.epochs, job.config.schedule.epochs)
-        for result in train(trainer, place.path, until=last, saved=lambda: place.keep(trainer.step)):
-            if result is not None:
-                yield EpochDone(job.number, result)
-                self._doing = f"in epoch {trainer.epoch + 1}"
-            save = stop()
-            if save is not None and trainer.epoch < last:
-                if save:
-                    trainer.save(place.path)
-                    place.keep(trainer.step)
-                yield self._ended(job, "stopped")
-                return
-        yield self._ended(job, "complete" if last == job.config.schedule.epochs else "paused")
+        return trainer
 
-    def _failed(self, job: Job, error: Exception) -> TrialEnded:
+    def failed(self, job: Job, error: Exception) -> TrialEnded:
         """Returns what became of a trial: the machine's fault, or its own."""
+        if isinstance(error, NonFiniteLossError):
+            return self.ended(job, "failed", reason=str(error))
         trace = "".join(traceback.format_exception(error))
         if memory_ran_out(error):
             crowded = bool(self._trainers.keys() - {job.config.architecture()})
@@ -84,15 +85,31 @@ class TrialRunner:
             reason = f"memory ran out {self._doing}"
             return TrialEnded(job.number, "out of memory", reason, trace, crowded=crowded)
         if isinstance(error, CannotRunError):
-            return self._ended(job, "blocked", reason=str(error))
+            return self.ended(job, "blocked", reason=str(error))
         if isinstance(error, OSError) and cannot_write(error):
-            return self._ended(job, "blocked", reason=explain(error))
+            return self.ended(job, "blocked", reason=explain(error))
         self._trainers.pop(job.config.architecture(), None)
         reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
-        return self._ended(job, "failed", reason=reason, trace=trace)
+        return self.ended(job, "failed", reason=reason, trace=trace)
 
-    def _ended(self, job: Job, how: str, *, reason: str = "", trace: str = "") -> TrialEnded:
-        return TrialEnded(job.number, how, reason, trace, frozenset(self._trainers))  # type: ignore[arg-type]
+    def ended(self, job: Job, how: How, *, reason: str = "", trace: str = "") -> TrialEnded:
+        """Returns what is said of a trial that the worker has left."""
+        return TrialEnded(job.number, how, reason, trace, frozenset(self._trainers))
+
+    def _train(self, job: Job, place: Shelf, stop: Callable[[], bool | None]) -> Iterator[Event]:
+        trainer = yield from self.start(job, place.path)
+        for result in train(trainer, place.path, until=job.last, saved=lambda: place.keep(trainer.step)):
+            if result is not None:
+                yield EpochDone(job.number, result)
+                self._doing = f"in epoch {trainer.epoch + 1}"
+            save = stop()
+            if save is not None and trainer.epoch < job.last:
+                if save:
+                    trainer.save(place.path)
+                    place.keep(trainer.step)
+                yield self.ended(job, "stopped")
+                return
+        yield self.ended(job, job.ending)
 
     def _open(self, data: DataConfig) -> Photos:
         if data not in self._photos:
@@ -108,7 +125,7 @@ class TrialRunner:
             return trainer, False
         shape = (config.validation.batch_size, config.precision)
         validator = self._validators.setdefault(shape, Validator(batch_size=shape[0], precision=shape[1]))
-        self._trainers[key] = Trainer(config, photos, validator=validator)
+        self._trainers[key] = Trainer(config, photos, validator=validator, warm_step=self._warm_step)
         if len(self._trainers) > MAX_TRAINERS:
             self._trainers.popitem(last=False)
         return self._trainers[key], True

@@ -65,6 +65,8 @@ class Workplace:
             EngineError: There is no such cluster, or no Ray.
         """
         if self.engine == "ray":
+            if spec.search.fuse != "off":
+                raise EngineError("search.fuse: on Ray each worker trains one trial at a time; use `fuse: off`")
             return _ray_engine(self, spec, folder, photos, say)
         settings = spec.search
         return LocalEngine(
@@ -76,6 +78,7 @@ class Workplace:
             stuck_seconds=settings.stuck_seconds,
             backend=spec.train.backend,
             workers_per_gpu=settings.workers_per_gpu,
+            places={"off": 1, "auto": None}[settings.fuse] if isinstance(settings.fuse, str) else settings.fuse,
         )
 
 

@@ -93,6 +93,10 @@ class SimulatedEngine:
         """Returns the workers that wait for a job."""
         return list(self._idle)
 
+    def takes(self, worker: int, architecture: str) -> bool:  # noqa: ARG002 - each has one place
+        """Returns whether a worker that waits could take a trial of this architecture now."""
+        return True
+
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""
         return architecture in self._workers[worker].built

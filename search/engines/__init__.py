@@ -19,7 +19,7 @@ class EngineError(CannotRunError):
 
 
 class Engine(Protocol):
-    """A pool of workers, each with at most one trial at a time."""
+    """A pool of workers, each with one trial at a time, or with as many as it has places."""
 
     count: int  # of workers when all run
 
@@ -27,7 +27,10 @@ class Engine(Protocol):
         """Starts the workers; returns at once, each says `WorkerReady` when it is."""
 
     def idle(self) -> Sequence[int]:
-        """Returns the workers that wait for a job."""
+        """Returns the workers that wait for a job, one with several free places so many times."""
+
+    def takes(self, worker: int, architecture: str) -> bool:
+        """Returns whether a worker that waits could take a trial of this architecture now."""
 
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from search.messages import Event, Job, TrialEnded, WorkerReady
+from search.messages import Event, Job, PlacesMeasured, TrialEnded, WorkerReady
 
 LEAST_LOAD = 0.01  # of a core; a process that waits for something that never comes takes less
 TAIL_BYTES = 600
@@ -36,14 +36,22 @@ class WorkerHandle:
         number: Its place in the pool.
         started: Monotonic time of its start.
         ready: Whether it has imported what it needs.
-        job: What it is doing.
+        jobs: What it is doing, by trial.
+        places: How many trials it takes at a time, all of one architecture; None: what it measures to be best.
+        leaving: Whether it takes no more.
         trials: How many it has done.
         architectures: Those whose trainers it keeps.
         killed: Why it was killed, if it was.
     """
 
     def __init__(
-        self, number: int, log: Path, settings: Mapping[str, str], heard: Callable[[WorkerHandle, Event | None], None]
+        self,
+        number: int,
+        log: Path,
+        settings: Mapping[str, str],
+        heard: Callable[[WorkerHandle, Event | None], None],
+        *,
+        places: int | None = 1,
     ) -> None:
         """Starts the process.
 
@@ -52,10 +60,13 @@ class WorkerHandle:
             log: File that takes what it prints.
             settings: Environment variables of its own.
             heard: Called by the reading thread with each event, and with None when the process is gone.
+            places: For so many trials at a time; None lets it measure.
         """
         self.number, self.started = number, time.monotonic()
         self.ready, self.trials, self.killed = False, 0, ""
-        self.job: Job | None = None
+        self.jobs: dict[int, Job] = {}
+        self.places, self.leaving = places, False
+        self._measured: dict[str, int] = {}  # places by architecture
         self.architectures: frozenset[str] = frozenset()
         self._log, self._heard = log, heard
         self._alive_at, self._computed = self.started, 0.0
@@ -65,7 +76,14 @@ class WorkerHandle:
         environment.pop("COLORGAN_STORAGE", None)  # with its password, which a worker has no use for
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "search.engines.worker", str(theirs.fileno()), str(number)],
+                [
+                    sys.executable,
+                    "-m",
+                    "search.engines.worker",
+                    str(theirs.fileno()),
+                    str(number),
+                    str(places or "auto"),
+                ],
                 pass_fds=[theirs.fileno()],
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -78,8 +96,21 @@ class WorkerHandle:
 
     @property
     def idle(self) -> bool:
-        """Whether it waits for a job."""
-        return self.ready and self.job is None
+        """Whether it does nothing but wait for a job."""
+        return self.ready and not self.jobs
+
+    @property
+    def free(self) -> int:
+        """How many more jobs it would take."""
+        if not self.ready or self.leaving:
+            return 0
+        kinds = {job.config.architecture() for job in self.jobs.values()}
+        places = self.places or max((self._measured.get(kind, 1) for kind in kinds), default=1)
+        return max(0, places - len(self.jobs))
+
+    def takes(self, architecture: str) -> bool:
+        """Returns whether a trial of this architecture could be trained beside those that it has."""
+        return all(job.config.architecture() == architecture for job in self.jobs.values())
 
     def tell(self, message: object) -> None:
         """Sends it something; of one that is dead the reading thread says so."""
@@ -88,7 +119,7 @@ class WorkerHandle:
 
     def begin(self, job: Job) -> None:
         """Gives it a job."""
-        self.job, self._alive_at = job, time.monotonic()
+        self.jobs[job.number], self._alive_at = job, time.monotonic()
         self.tell(job)
 
     def take(self, event: Event) -> None:
@@ -96,8 +127,11 @@ class WorkerHandle:
         self._alive_at = time.monotonic()
         if isinstance(event, WorkerReady):
             self.ready = True
+        elif isinstance(event, PlacesMeasured):
+            self._measured[event.architecture] = event.places
         elif isinstance(event, TrialEnded):
-            self.job, self.architectures = None, event.architectures
+            self.jobs.pop(event.number, None)
+            self.architectures = event.architectures
             self.trials += 1
 
     def stuck_seconds(self) -> float:

@@ -7,9 +7,9 @@ grew too large or old, or ran out of memory, is replaced between two trials.
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +40,7 @@ class LocalEngine:
         stuck_seconds: float | None = None,
         backend: Backend = "tensorflow",
         workers_per_gpu: int = 1,
+        places: int | None = 1,
     ) -> None:
         """Prepares the pool.
 
@@ -52,9 +53,13 @@ class LocalEngine:
             stuck_seconds: Replace a worker that for so long neither says nor computes anything, though it should.
             backend: What they compute with.
             workers_per_gpu: How many share a GPU where `workers` is None.
+            places: How many trials of one architecture a worker trains at a time, as one program; None lets those with
+                a GPU measure.
         """
         self._gpus, self._backend = visible_gpus(), backend
-        self.count = min(workers or len(self._gpus) * workers_per_gpu or usable_cores(), most or sys.maxsize)
+        self._places = places if self._gpus else places or 1
+        wanted = workers or len(self._gpus) * workers_per_gpu or usable_cores()
+        self.count = min(wanted, math.ceil((most or wanted) / (places or 1)))
         self._logs, self._max_trials, self._max_bytes = logs, trials_per_worker, worker_memory_bytes
         self._stuck_seconds, self._looked = stuck_seconds, 0.0
         self._workers: dict[int, WorkerHandle] = {}
@@ -71,8 +76,12 @@ class LocalEngine:
                 self._spawn(number)
 
     def idle(self) -> Sequence[int]:
-        """Returns the workers that wait for a job."""
-        return [worker.number for worker in self._workers.values() if worker.idle]
+        """Returns the workers that wait for a job, one with several free places so many times."""
+        return [worker.number for worker in self._workers.values() for _ in range(worker.free)]
+
+    def takes(self, worker: int, architecture: str) -> bool:
+        """Returns whether a worker that waits could take a trial of this architecture now."""
+        return self._workers[worker].takes(architecture)
 
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""
@@ -88,14 +97,18 @@ class LocalEngine:
             worker.tell(StopTrial(number, save))
 
     def kill(self, number: int) -> None:
-        """Ends the worker of a trial at once."""
+        """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause."""
         for worker in self._having(number):
-            worker.kill("its worker process was ended on purpose")
+            if len(worker.jobs) > 1:
+                worker.tell(StopTrial(number, save=False))
+            else:
+                worker.kill("its worker process was ended on purpose")
 
     def release_idle(self) -> None:
         """Ends the workers that wait for a job."""
-        for number in self.idle():
-            self._retire(self._workers[number])
+        for worker in list(self._workers.values()):
+            if worker.idle:
+                self._retire(worker)
 
     def wait(self, seconds: float) -> list[Event]:
         """Returns what workers said, waiting up to `seconds` for something.
@@ -109,7 +122,7 @@ class LocalEngine:
             worker, event = self._mail.get(timeout=seconds)
             while True:
                 if self._workers.get(worker.number) is worker:  # else it was let go
-                    events.append(self._take(worker, event) if event is not None else self._bury(worker))
+                    events += [self._take(worker, event)] if event is not None else self._bury(worker)
                 worker, event = self._mail.get_nowait()
         except Empty:
             return events
@@ -135,7 +148,9 @@ class LocalEngine:
 
     def _spawn(self, number: int) -> None:
         log = self._logs / f"worker-{number}.log"
-        self._workers[number] = WorkerHandle(number, log, self._settings(number), lambda *mail: self._mail.put(mail))
+        self._workers[number] = WorkerHandle(
+            number, log, self._settings(number), lambda *mail: self._mail.put(mail), places=self._places
+        )
 
     def _settings(self, number: int) -> dict[str, str]:
         """Returns the environment that gives a worker its GPU, or its share of one, or its one thread."""
@@ -146,7 +161,7 @@ class LocalEngine:
         return worker_environment(self._backend, gpu_share=1 / sharers) | {"CUDA_VISIBLE_DEVICES": self._gpus[place]}
 
     def _having(self, number: int) -> list[WorkerHandle]:
-        return [worker for worker in self._workers.values() if worker.job and worker.job.number == number]
+        return [worker for worker in self._workers.values() if number in worker.jobs]
 
     def _look(self) -> None:
         """Kills workers that do nothing any more: stopped by a signal, or waiting for what never comes."""
@@ -162,13 +177,15 @@ class LocalEngine:
         worker.take(event)
         if isinstance(event, WorkerReady):
             self._early_deaths = 0
-        elif isinstance(event, TrialEnded) and (event.how == "out of memory" or self._outlived(worker)):
-            self._retire(worker)
-            self._spawn(worker.number)
+        elif isinstance(event, TrialEnded):
+            worker.leaving |= event.how == "out of memory" or self._outlived(worker)
+            if worker.leaving and worker.idle:
+                self._retire(worker)
+                self._spawn(worker.number)
         return event
 
     def _outlived(self, worker: WorkerHandle) -> bool:
-        """Returns whether a worker between two trials should be replaced."""
+        """Returns whether a worker should take no more trials, and be replaced."""
         old = self._max_trials is not None and worker.trials >= self._max_trials
         return old or (self._max_bytes is not None and worker.memory_bytes() > self._max_bytes)
 
@@ -178,8 +195,8 @@ class LocalEngine:
         self._forget(worker)
         self._retired = [*(earlier for earlier in self._retired if not earlier.gone()), worker]
 
-    def _bury(self, worker: WorkerHandle) -> WorkerLost:
-        """Replaces a worker that has died, and says what it had."""
+    def _bury(self, worker: WorkerHandle) -> list[Event]:
+        """Replaces a worker that has died, and says of each trial that it had, or of none, that it is lost."""
         self._forget(worker)
         ending = worker.end(QUIT_SECONDS)
         if not worker.ready:
@@ -187,10 +204,10 @@ class LocalEngine:
             if self._early_deaths >= MAX_EARLY_DEATHS:
                 raise EngineError(f"workers die before they are ready ({ending}): {worker.last_words()}")
         self._spawn(worker.number)
-        number = worker.job.number if worker.job else None
         if self._killed_for_memory() and worker.perhaps_memory:
             ending += " as memory ran out"
-        return WorkerLost(worker.number, number, ending, worker.perhaps_memory)
+        had: list[int | None] = [*worker.jobs] or [None]
+        return [WorkerLost(worker.number, number, ending, worker.perhaps_memory) for number in had]
 
     def _killed_for_memory(self) -> bool:
         """Returns whether the kernel has killed for lack of memory since this was last asked."""

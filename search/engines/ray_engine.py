@@ -75,6 +75,10 @@ class RayEngine:
         """Returns the workers that wait for a job."""
         return [worker.number for worker in self._workers.values() if worker.idle]
 
+    def takes(self, worker: int, architecture: str) -> bool:  # noqa: ARG002 - each has one place
+        """Returns whether a worker that waits could take a trial of this architecture now."""
+        return True
+
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""
         return architecture in self._workers[worker].architectures

@@ -12,6 +12,7 @@ from colorgan.backend_choice import use_backend
 from colorgan.config_parts import BACKEND_VARIABLE
 
 if TYPE_CHECKING:
+    from search.fused import FusedRunner
     from search.trial import TrialRunner
 
 UNUSED = {  # Keras imports them where it finds them: a third of a worker's start
@@ -26,12 +27,27 @@ def new_runner() -> TrialRunner:
     Raises:
         BackendError: The environment's backend is not installed.
     """
-    backend = os.environ.get(BACKEND_VARIABLE, "tensorflow")
-    use_backend(backend)
-    with _hidden(UNUSED[backend]):
+    with _lean_keras():
         from search.trial import TrialRunner
 
     return TrialRunner()
+
+
+def new_fused_runner(places: int | None) -> FusedRunner:
+    """Returns what runs so many trials at a time (None: as many as are fastest), as `new_runner` does."""
+    with _lean_keras():
+        from search.fused import FusedRunner
+
+    return FusedRunner(places)
+
+
+@contextmanager
+def _lean_keras() -> Iterator[None]:
+    """Lets Keras be imported with the environment's backend, without what it only imports because it is there."""
+    backend = os.environ.get(BACKEND_VARIABLE, "tensorflow")
+    use_backend(backend)
+    with _hidden(UNUSED[backend]):
+        yield
 
 
 @contextmanager

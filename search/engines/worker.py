@@ -1,7 +1,8 @@
 """The worker process: takes jobs from a pipe, trains them, reports, and never outlives its driver.
 
-Started by `engines/local.py` as `python -m search.engines.worker FD NUMBER` with the pipe's file descriptor. Signals of
-the terminal do not reach it (it is in a session of its own); the driver tells it to stop.
+Started by `engines/local.py` as `python -m search.engines.worker FD NUMBER PLACES` with the pipe's file descriptor and
+how many trials it trains at a time, or `auto`. Signals of the terminal do not reach it (it is in a session of its own); the driver
+tells it to stop.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
-from search.engines.warm_start import new_runner
+from search.engines.warm_start import new_fused_runner, new_runner
 from search.messages import Event, Job, Quit, StopTrial, WorkerReady
 
 ORPHAN_POLL_SECONDS = 1.0
@@ -26,10 +27,13 @@ def main() -> None:
     """Runs the worker until the driver says `Quit` or is gone."""
     started = time.perf_counter()
     connection: Connection[Event, Any] = Connection(int(sys.argv[1]))
-    number, driver = int(sys.argv[2]), os.getppid()
+    number, places, driver = int(sys.argv[2]), sys.argv[3], os.getppid()
     threading.Thread(target=_exit_with_driver, args=(driver,), daemon=True).start()
     try:
-        _work(connection, number, started)
+        if places == "1":
+            _work(connection, number, started)
+        else:
+            _work_fused(connection, number, None if places == "auto" else int(places), started)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(1)  # the driver is gone; nobody is left to hear more
     sys.stdout.flush()
@@ -43,6 +47,23 @@ def _work(connection: Connection[Event, Any], number: int, started: float) -> No
         if isinstance(message, Job):
             for event in runner.run(message, lambda job=message: _stop_wanted(connection, job)):  # type: ignore[misc]
                 connection.send(event)
+
+
+def _work_fused(connection: Connection[Event, Any], number: int, places: int | None, started: float) -> None:
+    runner = new_fused_runner(places)
+    connection.send(WorkerReady(number, _device(), time.perf_counter() - started))
+    while True:
+        while not runner.busy or connection.poll():
+            match connection.recv():
+                case Quit():
+                    return
+                case StopTrial() as wish:
+                    runner.stop(wish)
+                case Job() as job:
+                    for event in runner.begin(job):
+                        connection.send(event)
+        for event in runner.advance():
+            connection.send(event)
 
 
 def _stop_wanted(connection: Connection[Event, Any], job: Job) -> bool | None:
