@@ -14,8 +14,8 @@ from benchmarks.processes import ChildError
 from benchmarks.report import Options, Report, machine
 
 NAMES = (
-    *("startup", "step_time", "packing", "trial_overhead", "memory", "driver_scale", "hparams_page", "colorize"),
-    *("ray_engine", "quickstart"),
+    *("startup", "step_time", "backends", "packing", "trial_overhead", "memory", "driver_scale", "hparams_page"),
+    *("colorize", "ray_engine", "quickstart"),
 )  # fmt: skip
 
 
@@ -50,7 +50,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="also write the results to this file, as JSON")
     parser.add_argument("--trials", type=int, default=8, help="trial_overhead: trials of each contestant (8)")
     parser.add_argument(
-        "--setting", choices=["one", "all", "both"], default="both", help="trial_overhead, step_time: cores (both)"
+        "--setting",
+        choices=["one", "all", "both"],
+        default="both",
+        help="trial_overhead, step_time, backends: cores (both)",
     )
     parser.add_argument("--photos", type=int, default=2000, help="packing: number of photos (2000)")
     parser.add_argument("--profile", action="store_true", help="step_time: also print what our step's time goes into")

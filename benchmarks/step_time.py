@@ -62,7 +62,7 @@ def run(options: Options) -> Report:
 def _race(case: Case, threads: int, rounds: int) -> tuple[list[float], list[float]]:
     """Returns the seconds a step took in each block, ours and the tutorial's."""
     with ExitStack() as stack:
-        runners = [stack.enter_context(_runner(who, case, threads)) for who in ("ours", "tutorial")]
+        runners = [stack.enter_context(runner(who, case, threads)) for who in ("ours", "tutorial")]
         steps = [max(1, round(BLOCK_SECONDS / run_block(1))) for run_block in runners]
         rounds = min(rounds, SLOW_ROUNDS) if max(steps) == 1 else rounds
         blocks = [[run_block(n) for run_block, n in zip(runners, steps, strict=True)] for _ in range(rounds)]
@@ -70,13 +70,19 @@ def _race(case: Case, threads: int, rounds: int) -> tuple[list[float], list[floa
 
 
 @contextmanager
-def _runner(who: str, case: Case, threads: int) -> Iterator[Callable[[int], float]]:
-    """Starts a contestant; yields a function that runs so many steps in it and returns the seconds of one."""
+def runner(who: str, case: Case, threads: int, *, cache: str | None = None) -> Iterator[Callable[[int], float]]:
+    """Starts a contestant; yields a function that runs so many steps in it and returns the seconds of one.
+
+    Args:
+        who: `ours`, `jax` (ours on JAX) or `tutorial`.
+        case: Its networks and batch.
+        threads: CPU threads that it has.
+        cache: Folder of the project's cache instead of the usual one.
+    """
     command = [sys.executable, "-m", "benchmarks.step_time", who, *map(str, case)]
+    settings = environment(threads) | ({"COLORGAN_CACHE": cache} if cache else {})
     pipe, errors = subprocess.PIPE, tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed below, after the child
-    child = subprocess.Popen(
-        command, cwd=ROOT, env=environment(threads), stdin=pipe, stdout=pipe, stderr=errors, text=True
-    )
+    child = subprocess.Popen(command, cwd=ROOT, env=settings, stdin=pipe, stdout=pipe, stderr=errors, text=True)
 
     def answer() -> Any:
         line = child.stdout.readline() if child.stdout else ""
@@ -143,7 +149,10 @@ def tutorial_step(case: Case) -> Callable[[], Any]:
 def _contest(who: str, case: Case) -> None:
     import numpy as np
 
-    step = {"ours": our_step, "tutorial": tutorial_step}[who](case)
+    from colorgan.backend_choice import use_backend
+
+    use_backend("jax" if who == "jax" else "tensorflow")
+    step = {"ours": our_step, "jax": our_step, "tutorial": tutorial_step}[who](case)
     for _ in range(WARM_UP_STEPS):
         np.asarray(step())
     print(json.dumps("ready"), flush=True)

@@ -1,8 +1,8 @@
 """The worker process: takes jobs from a pipe, trains them, reports, and never outlives its driver.
 
 Started by `engines/local.py` as `python -m search.engines.worker FD NUMBER PLACES` with the pipe's file descriptor and
-how many trials it trains at a time, or `auto`. Signals of the terminal do not reach it (it is in a session of its own); the driver
-tells it to stop.
+how many trials it trains at a time, or `auto`. Signals of the terminal do not reach it (it is in a session of its own);
+the driver tells it to stop.
 """
 
 from __future__ import annotations

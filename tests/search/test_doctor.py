@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -26,12 +27,12 @@ from colorgan.disk import set_aside
 from search.__main__ import app
 from search.database import open_study
 from search.doctor import examination, inputs, places, traces
-from search.doctor.computing import PREFIX, Probe, judge_probe, run_probe
+from search.doctor.computing import PREFIX, Probe, backend, judge_probe, run_probe
 from search.doctor.examination import CHECKS, as_json, examine, healthy, show
 from search.doctor.finding import Case, Finding, ok, problem, warning
 from search.doctor.limits import Group, core_quota, free_memory_bytes, groups, oom_kills
 from search.doctor.machine import judge_clock, judge_cores, judge_memory, judge_open_files
-from search.doctor.packages import judge_build, judge_packages, judge_python, packages, python
+from search.doctor.packages import backend_build, judge_build, judge_jax, judge_packages, judge_python, packages, python
 from search.ownership import Owner
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -129,6 +130,29 @@ def test_gpus_that_tensorflow_does_not_see_are_a_problem_with_its_own_words() ->
     assert (found.level, "0 of 2" in found.found, "libcudnn" in found.found) == ("problem", True, True)
     both = f'{TRUE[:-1]}, "GPU:0": [324.0, 36.0]}}'
     assert judge_probe(Probe(0, f"{PREFIX}{both}"), gpus=1) == ok("TensorFlow computes rightly on CPU:0, GPU:0")
+
+
+@pytest.mark.parametrize(
+    ("installed", "gpus", "level", "words"),
+    [
+        ({"jax": "1"}, 0, "ok", "no NVIDIA GPU"),
+        ({"jax": "1", "jax-cuda12-plugin": "1"}, 2, "ok", "2 NVIDIA GPUs"),
+        ({"jax": "1"}, 2, "warning", "for CPUs alone"),
+        ({}, 0, "problem", "not installed"),
+    ],
+)
+def test_a_jax_that_does_not_fit_the_machine_is_told(
+    installed: dict[str, str], gpus: int, level: str, words: str
+) -> None:
+    found = judge_jax(installed, gpus=gpus)
+    assert (found.level, words in found.found, bool(found.mend)) == (level, True, level != "ok")
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed (the extra `jax`)")
+def test_a_study_on_jax_has_jax_examined() -> None:
+    spec = StudySpec.model_validate({"name": "sky", "backend": "jax", "space": SPACE})
+    assert backend_build(Case(study=spec)).found.startswith("jax ")
+    assert backend(Case(study=spec)) == ok("JAX computes rightly on CPU:0")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ BROKEN = [  # line, its text, the key that is named, words of the message
     ),
     (4, "  losses: {type: float, low: 1, high: 3}", "space.losses", "no such field", "losses.adversarial"),
     (4, "  seed: {type: int, low: 1, high: 3}", "space.seed", "cannot be searched", "each trial has its own"),
+    (4, "  backend: {type: categorical, choices: [jax]}", "space.backend", "cannot be searched", "process has one"),
+    (2, "backend: torch", "backend", "must be tensorflow or jax", "received 'torch'"),
+    (2, "train: {backend: torch}", "train.backend", "must be", "tensorflow", "jax", "received 'torch'"),
     (
         4,
         "  data.size: {type: int, low: 64, high: 128, step: 64}",
@@ -218,6 +221,9 @@ def test_a_broken_study_is_refused_with_file_line_key_and_words(write, line, tex
     assert len(lines) == 1 or "nmae" in text or all(f": {section}." in line for line in lines)  # no false ones
 
 
+SPACE_TEXT = "{losses.l1_weight: {type: float, low: 1, high: 300}}"
+
+
 def test_all_mistakes_of_a_file_are_reported_at_once_in_its_order(write):
     path = write(
         {
@@ -385,3 +391,25 @@ def test_reading_knows_neither_a_trainer_nor_a_dashboard_and_importing_it_not_ev
         "assert not {'tensorflow', 'keras', 'tensorboard', 'torch'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_a_studys_backend_is_short_for_that_of_its_trainings(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(f"name: sky\nbackend: jax\nspace: {SPACE_TEXT}\n")
+    spec = read_study(tmp_path / "s.yaml")
+    assert spec.train.backend == "jax"
+    assert "\n  backend: jax\n" in spec.to_yaml()
+    (tmp_path / "s.yaml").write_text(f"name: sky\nbackend: jax\ntrain: {{backend: tensorflow}}\nspace: {SPACE_TEXT}\n")
+    with pytest.raises(StudyError, match=r"s.yaml:2: backend: is 'jax', but train.backend is 'tensorflow'"):
+        read_study(tmp_path / "s.yaml")
+
+
+def test_the_environments_backend_counts_where_a_study_names_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s.yaml").write_text(f"name: sky\nspace: {SPACE_TEXT}\n")
+    assert read_study(tmp_path / "s.yaml").train.backend == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert read_study(tmp_path / "s.yaml").train.backend == "jax"
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(StudyError, match="KERAS_BACKEND in the environment is 'torch'; allowed are tensorflow, jax"):
+        read_study(tmp_path / "s.yaml")
