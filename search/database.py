@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,7 +17,7 @@ from typing import Literal
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from colorgan.disk import set_aside
 from search.address import Address, DamagedStorageError, file_address, url_address
@@ -25,6 +26,7 @@ from search.owned_storage import OwnedStorage
 from search.restore import disagreement
 from search.storage import StorageError, StudyFolder
 
+TRIES = 10  # of a driver to find the tables that another is making
 Direction = Literal["minimize", "maximize"]
 _OPTUNAS = {"studies", "trials", "version_info"}  # some of its tables
 _TORN = (ValueError, LookupError, TypeError, AttributeError)  # what reading torn text may raise in Optuna
@@ -143,7 +145,7 @@ def _check_file(path: Path, address: Address) -> None:
 def _connect(address: Address) -> RDBStorage:
     """Returns a storage with its tables made, of this Optuna's version."""
     try:
-        storage = RDBStorage(address.url, engine_kwargs=dict(address.arguments), skip_compatibility_check=True)
+        storage = _make_tables(address)
         found, wanted, known = storage.get_current_version(), storage.get_head_version(), storage.get_all_versions()
     except Exception as error:  # noqa: BLE001 - any driver of any database; its message may quote the URL
         raise _opening_fault(address, error) from None
@@ -153,6 +155,19 @@ def _connect(address: Address) -> RDBStorage:
         newer = f"a newer Optuna than {optuna.__version__}; go on with that one"
         raise StorageError(f"{address.shown}: the study's storage was made by {older if found in known else newer}")
     return storage
+
+
+def _make_tables(address: Address) -> RDBStorage:
+    """Returns a storage; of drivers that begin in an empty database at once, one makes the tables and others fail."""
+    tries = TRIES
+    while True:
+        tries -= 1
+        try:
+            return RDBStorage(address.url, engine_kwargs=dict(address.arguments), skip_compatibility_check=True)
+        except DBAPIError as error:
+            if not tries or not (isinstance(error, IntegrityError) or "already exists" in str(error.orig)):
+                raise
+        time.sleep(0.5)
 
 
 def _opening_fault(address: Address, error: Exception) -> StorageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pwd
@@ -15,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,24 @@ def test_a_server_that_cannot_be_used_is_said_at_once_and_without_secrets(
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert f"postgresql://127.0.0.1:{wrong.get('port', server.port)}/" in shown
     assert not any(secret in shown for secret in (USER, SECRET, quote(SECRET, safe=""), "guess3d", "stranger"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of Optuna, where it could not begin
+def test_drivers_that_begin_in_an_empty_database_at_once_all_come_in(server: Server, tmp_path: Path) -> None:
+    import psycopg
+
+    def begin(number: int, database: str) -> str:
+        together.wait()
+        folder, name = StudyFolder(tmp_path / f"{database}-{number}"), f"study-{number}"
+        return open_study(folder, name=name, directions=["minimize"], url=server.url(database=database)).study_name
+
+    for attempt in range(3):
+        database, together = f"empty{attempt}", threading.Barrier(6)
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {database}")
+        with ThreadPoolExecutor(6) as pool:
+            assert len(set(pool.map(begin, range(6), [database] * 6))) == 6
+    gc.collect()
 
 
 def test_a_study_of_that_name_that_ran_elsewhere_is_refused(server: Server, tmp_path: Path) -> None:
