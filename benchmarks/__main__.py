@@ -14,8 +14,8 @@ from benchmarks.processes import ChildError
 from benchmarks.report import Options, Report, machine
 
 NAMES = (
-    *("startup", "step_time", "backends", "packing", "trial_overhead", "memory", "driver_scale", "hparams_page"),
-    *("colorize", "ray_engine", "quickstart"),
+    *("startup", "step_time", "backends", "fused", "packing", "trial_overhead", "memory", "driver_scale"),
+    *("hparams_page", "colorize", "ray_engine", "quickstart"),
 )  # fmt: skip
 
 

@@ -46,14 +46,21 @@ class Finished:
         return json.loads(self.output.splitlines()[-1])
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Returns the environment of a child that computes on the CPU with so many threads."""
+def environment(threads: int, *, gpu: bool = False) -> dict[str, str]:
+    """Returns the environment of a child that computes on the CPU with so many threads, or on the GPU."""
+    if gpu:
+        return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     settings = thread_variables("tensorflow", threads) | thread_variables("jax", threads)
     return {**os.environ, **settings, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def run_python(
-    arguments: Sequence[str], *, threads: int, watch: Callable[[psutil.Process], None] | None = None, every: float = 0.1
+    arguments: Sequence[str],
+    *,
+    threads: int,
+    watch: Callable[[psutil.Process], None] | None = None,
+    every: float = 0.1,
+    gpu: bool = False,
 ) -> Finished:
     """Runs `python ARGUMENTS` in the project's folder.
 
@@ -62,6 +69,7 @@ def run_python(
         threads: Of each process.
         watch: Called about every `every` seconds with the child while it runs.
         every: In seconds.
+        gpu: Whether it may use this machine's GPUs.
 
     Raises:
         ChildError: It did not end with exit code 0.
@@ -69,7 +77,7 @@ def run_python(
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         child = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=environment(threads), stdout=output, stderr=errors,
+            [sys.executable, *arguments], cwd=ROOT, env=environment(threads, gpu=gpu), stdout=output, stderr=errors,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         usage, code = _wait(child, watch, every)

@@ -120,10 +120,10 @@ def best_places(trainer: Trainer, *, most: int = MOST_PLACES) -> int:
         trainer: Its run and its state stay as they are.
         most: To try, a power of two.
     """
-    best, fastest, places = 1, _step_seconds(trainer, 1), 2
+    best, fastest, places = 1, step_seconds(trainer, 1), 2
     while places <= most:
         try:
-            seconds = _step_seconds(trainer, places) / places
+            seconds = step_seconds(trainer, places) / places
         except Exception as error:
             if not memory_ran_out(error):
                 raise
@@ -134,9 +134,9 @@ def best_places(trainer: Trainer, *, most: int = MOST_PLACES) -> int:
     return best
 
 
-def _step_seconds(trainer: Trainer, places: int) -> float:
-    """Returns how long a step of so many runs takes."""
-    fused = FusedTrainer(trainer, places)
+def step_seconds(trainer: Trainer, places: int, *, way: Way = "vmap") -> float:
+    """Returns how long a step of so many runs takes, once it is compiled; the trainer's own stays as it is."""
+    fused = FusedTrainer(trainer, places, way=way)
     runs = {fused.enter(): Progress(trainer.config, trainer.photos) for _ in range(places)}
     losses = fused._take_step(runs)
     np.asarray(losses)  # compiled, and done

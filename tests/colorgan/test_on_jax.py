@@ -24,6 +24,8 @@ HERE = Path(__file__).parent
 HELD = (  # as many as take a minute; each is compiled anew
     "test_jax_backend.py",
     "test_jax_step.py",
+    "test_fused_trainer.py",
+    "../search/test_fused.py",
     "test_losses.py::test_cross_entropy_is_exact_where_a_sigmoid_would_saturate",
     "test_losses.py::test_least_squares_is_the_mean_squared_distance_from_the_target",
     "test_step.py",
