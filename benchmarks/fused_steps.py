@@ -1,4 +1,4 @@
-"""Times a member's step among others, on JAX: `python -m benchmarks.fused_steps SIZE DEPTH FILTERS BATCH WAY MEMBERS...`"""
+"""Times a member's step among others, on JAX: arguments SIZE DEPTH FILTERS BATCH WAY MEMBERS..., output JSON."""
 
 from __future__ import annotations
 
