@@ -22,6 +22,8 @@ from optuna.trial import FrozenTrial, TrialState
 from search.gathered import REPORTS, SYSTEM_ATTRIBUTES, USER_ATTRIBUTES, Gathered
 from search.outage import PatientStorage
 
+WAITING = (TrialState.WAITING,)
+
 
 class OwnedStorage(_CachedStorage):
     """Optuna's cached storage for the one process that writes to a study, which asks for all of its trials first.
@@ -34,6 +36,7 @@ class OwnedStorage(_CachedStorage):
         """Knows no trial yet."""
         super().__init__(cast(RDBStorage, backend))
         self._writer, self._read = backend, set[int]()
+        self._waiting: dict[int, set[int]] = {}  # trials by study
         self._gathered, self.gathers = Gathered(), False
 
     def settle(self) -> None:
@@ -50,14 +53,18 @@ class OwnedStorage(_CachedStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """Returns the trials in these states by number, of all states by default; few of them are not finished."""
+        """Returns the trials in these states by number, of all states by default.
+
+        Those that wait, which Optuna asks for at each new trial, are found without a look at the others.
+        """
         self._read_trials_from_remote_storage(study_id)
         study = self._studies[study_id]
-        if states is None or any(state in states for state in TrialState if state.is_finished()):
-            found = [trial for trial in study.trials.values() if states is None or trial.state in states]
+        if states == WAITING:
+            found = [self._known(trial_id) for trial_id in sorted(self._waiting[study_id])]
+        elif states is None:
+            found = list(study.trials.values())
         else:
-            unfinished = (self._known(trial_id) for trial_id in sorted(study.unfinished_trial_ids))
-            found = [trial for trial in unfinished if trial.state in states]
+            found = [trial for trial in study.trials.values() if trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
@@ -155,6 +162,8 @@ class OwnedStorage(_CachedStorage):
         if study_id not in self._read:
             super()._read_trials_from_remote_storage(study_id)
             self._read.add(study_id)
+            trials = self._studies[study_id].trials.values()
+            self._waiting[study_id] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
 
     def _known(self, trial_id: int) -> FrozenTrial:
         study_id, number = self._trial_id_to_study_id_and_number[trial_id]
@@ -173,9 +182,8 @@ class OwnedStorage(_CachedStorage):
         study_id, number = self._trial_id_to_study_id_and_number[trial._trial_id]
         study = self._studies[study_id]
         study.trials[number] = trial
-        (study.unfinished_trial_ids.discard if trial.state.is_finished() else study.unfinished_trial_ids.add)(
-            trial._trial_id
-        )
+        _hold(study.unfinished_trial_ids, trial._trial_id, not trial.state.is_finished())
+        _hold(self._waiting[study_id], trial._trial_id, trial.state == TrialState.WAITING)
 
 
 @contextmanager
@@ -194,6 +202,10 @@ def settle(storage: BaseStorage) -> None:
     """Makes durable what a storage has gathered; others gather nothing."""
     if isinstance(storage, OwnedStorage):
         storage.settle()
+
+
+def _hold(numbers: set[int], number: int, wanted: bool) -> None:
+    (numbers.add if wanted else numbers.discard)(number)
 
 
 def _copied(trial: FrozenTrial) -> FrozenTrial:
