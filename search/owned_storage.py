@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -110,7 +111,7 @@ class OwnedStorage(_CachedStorage):
         else:
             super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
-        trial.distributions[param_name] = distribution
+        trial.distributions[param_name] = known if known == distribution else distribution
         self._keep(trial)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
@@ -219,4 +220,8 @@ def _copied(trial: FrozenTrial) -> FrozenTrial:
 
 def _stored(value: Any) -> Any:
     """Returns a value as the storage gives it back."""
-    return json.loads(json.dumps(value))
+    return json.loads(json.dumps(value), object_pairs_hook=_with_shared_keys)
+
+
+def _with_shared_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return {sys.intern(key): value for key, value in pairs}
