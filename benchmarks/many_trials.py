@@ -41,7 +41,7 @@ from search.run import _metric_columns
 from search.snapshot import Snapshot
 from search.source import TrialSource
 from search.space import Space
-from search.storage import StudyFolder
+from search.storage import StudyFolder, TrialFolder
 from search.study import StudySpec, read_study
 from search.view import View
 
@@ -161,7 +161,8 @@ def _examples(count: int) -> Any:
 def _time_parts(watch: Stopwatch) -> None:
     watch.time("sampler", Proposer, "before_trial", "infer_relative_search_space", "sample_relative")
     watch.time("sampler", Proposer, "sample_independent", "after_trial")
-    watch.time("files", live_trial, "write_record", "write_whole", "append", "write_sheet", "remove_drafts")
+    watch.time("files", TrialFolder, "prepare", "write_record", "append_log")
+    watch.time("files", live_trial, "write_sheet")
     watch.time("events", Session, "__init__", "scalars", "images", "end")
     watch.time("simulation", SimulatedEngine, "wait", "dispatch", "idle", "start", "stop")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,8 @@ from optuna.trial import FrozenTrial, TrialState
 from search.gathered import REPORTS, SYSTEM_ATTRIBUTES, USER_ATTRIBUTES, Gathered
 from search.outage import PatientStorage
 
+WAITING = (TrialState.WAITING,)
+
 
 class OwnedStorage(_CachedStorage):
     """Optuna's cached storage for the one process that writes to a study, which asks for all of its trials first.
@@ -34,6 +37,7 @@ class OwnedStorage(_CachedStorage):
         """Knows no trial yet."""
         super().__init__(cast(RDBStorage, backend))
         self._writer, self._read = backend, set[int]()
+        self._waiting: dict[int, set[int]] = {}  # trials by study
         self._gathered, self.gathers = Gathered(), False
 
     def settle(self) -> None:
@@ -50,14 +54,18 @@ class OwnedStorage(_CachedStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """Returns the trials in these states by number, of all states by default; few of them are not finished."""
+        """Returns the trials in these states by number, of all states by default.
+
+        Those that wait, which Optuna asks for at each new trial, are found without a look at the others.
+        """
         self._read_trials_from_remote_storage(study_id)
         study = self._studies[study_id]
-        if states is None or any(state in states for state in TrialState if state.is_finished()):
-            found = [trial for trial in study.trials.values() if states is None or trial.state in states]
+        if states == WAITING:
+            found = [self._known(trial_id) for trial_id in sorted(self._waiting[study_id])]
+        elif states is None:
+            found = list(study.trials.values())
         else:
-            unfinished = (self._known(trial_id) for trial_id in sorted(study.unfinished_trial_ids))
-            found = [trial for trial in unfinished if trial.state in states]
+            found = [trial for trial in study.trials.values() if trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
@@ -103,7 +111,7 @@ class OwnedStorage(_CachedStorage):
         else:
             super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
-        trial.distributions[param_name] = distribution
+        trial.distributions[param_name] = known if known == distribution else distribution
         self._keep(trial)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
@@ -155,6 +163,8 @@ class OwnedStorage(_CachedStorage):
         if study_id not in self._read:
             super()._read_trials_from_remote_storage(study_id)
             self._read.add(study_id)
+            trials = self._studies[study_id].trials.values()
+            self._waiting[study_id] = {trial._trial_id for trial in trials if trial.state == TrialState.WAITING}
 
     def _known(self, trial_id: int) -> FrozenTrial:
         study_id, number = self._trial_id_to_study_id_and_number[trial_id]
@@ -173,9 +183,8 @@ class OwnedStorage(_CachedStorage):
         study_id, number = self._trial_id_to_study_id_and_number[trial._trial_id]
         study = self._studies[study_id]
         study.trials[number] = trial
-        (study.unfinished_trial_ids.discard if trial.state.is_finished() else study.unfinished_trial_ids.add)(
-            trial._trial_id
-        )
+        _hold(study.unfinished_trial_ids, trial._trial_id, not trial.state.is_finished())
+        _hold(self._waiting[study_id], trial._trial_id, trial.state == TrialState.WAITING)
 
 
 @contextmanager
@@ -196,6 +205,10 @@ def settle(storage: BaseStorage) -> None:
         storage.settle()
 
 
+def _hold(numbers: set[int], number: int, wanted: bool) -> None:
+    (numbers.add if wanted else numbers.discard)(number)
+
+
 def _copied(trial: FrozenTrial) -> FrozenTrial:
     """Returns a trial that can be written to; what it holds is not."""
     copied = copy.copy(trial)
@@ -207,4 +220,8 @@ def _copied(trial: FrozenTrial) -> FrozenTrial:
 
 def _stored(value: Any) -> Any:
     """Returns a value as the storage gives it back."""
-    return json.loads(json.dumps(value))
+    return json.loads(json.dumps(value), object_pairs_hook=_with_shared_keys)
+
+
+def _with_shared_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return {sys.intern(key): value for key, value in pairs}

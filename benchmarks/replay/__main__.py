@@ -2,7 +2,7 @@
 
 python -m benchmarks.replay [--quick]            simulate, then write tables and plots; quick: print a few
 python -m benchmarks.replay page                 the same from the searches simulated last
-python -m benchmarks.replay record RESULTS       make the recording from the results of record.yaml
+python -m benchmarks.replay record RESULTS       add the results of record.yaml to the recording
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.replay.findings import Findings
 from benchmarks.replay.page import blocks, write_page
 from benchmarks.replay.pictures import draw
 from benchmarks.replay.plan import cells, missing
-from benchmarks.replay.recording import FILE, read_recording, write_recording
+from benchmarks.replay.recording import FILE, add_to_recording, read_recording
 from benchmarks.replay.searches import read_all, run_all
 from benchmarks.replay.surrogate import recorded_surrogate
 
@@ -26,7 +26,7 @@ PAGE, IMAGES = ROOT / "docs" / "methods.md", ROOT / "docs" / "images"
 def main() -> None:
     given = _arguments()
     if given.what == "record":
-        print(f"{write_recording(given.results)} trainings in {FILE.relative_to(ROOT)}")
+        print(f"{add_to_recording(given.results)} trainings added to {FILE.relative_to(ROOT)}")
         return
     searches = given.out / ("quick.jsonl" if given.quick else "searches.jsonl")
     plan = cells(times=given.times, quick=given.quick)

@@ -19,6 +19,7 @@ from search.study import StudySpec, read_study
 HERE = Path(__file__).parent
 STUDY, FILE = HERE / "record.yaml", HERE / "recording.csv"
 METRICS = ("valid/delta_e", "valid/colorfulness_ratio")
+NAMES = (*METRICS, "train_seconds", "valid_seconds")
 DIGITS = 5  # of the numbers kept; seeds alone change the first or second
 
 
@@ -48,27 +49,23 @@ def recorded_study() -> StudySpec:
     return read_study(STUDY)
 
 
-def write_recording(results: Path, path: Path = FILE) -> int:
-    """Writes the finished trainings of a study's results into one file, and returns how many they are."""
+def add_to_recording(results: Path, path: Path = FILE) -> int:
+    """Adds the finished trainings of a study's results to a file, but for those that it has, and returns how many."""
     study = recorded_study()
     records = [record for record in StudyFolder(results).records() if record.state in ("complete", "failed")]
-    epochs = study.train.schedule.epochs
-    names = [*METRICS, "train_seconds", "valid_seconds"]
+    rows = {_key(study, row): row for row in _rows(path)} if path.exists() else {}
+    new = {_key(study, row): row for row in (_row(study, record) for record in records)}
+    added = {key: row for key, row in new.items() if key not in rows}
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        columns = [f"{name}@{epoch + 1}" for name in names for epoch in range(epochs)]
-        writer.writerow([*study.space, "seed", "state", "parameters", *columns])
-        for record in records:
-            numbers = [value for name in names for value in _padded(record, name, epochs)]
-            given = [_text(record.params[path]) for path in study.space]
-            writer.writerow([*given, record.seed, record.state, record.parameters, *numbers])
-    return len(records)
+        writer = csv.DictWriter(file, _columns(study), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*rows.values(), *added.values()])
+    return len(added)
 
 
 def read_recording(path: Path = FILE) -> list[Recorded]:
     """Returns all trainings of a recording."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [_recorded(row) for row in csv.DictReader(file)]
+    return [_recorded(row) for row in _rows(path)]
 
 
 def by_configuration(trainings: Iterable[Recorded]) -> list[list[Recorded]]:
@@ -77,6 +74,28 @@ def by_configuration(trainings: Iterable[Recorded]) -> list[list[Recorded]]:
     for training in trainings:
         groups[tuple(training.params.values())].append(training)
     return list(groups.values())
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _columns(study: StudySpec) -> list[str]:
+    epochs = range(1, study.train.schedule.epochs + 1)
+    return [*study.space, "seed", "state", "parameters", *(f"{name}@{epoch}" for name in NAMES for epoch in epochs)]
+
+
+def _key(study: StudySpec, row: dict[str, str]) -> tuple[str, ...]:
+    """Returns what makes a training what it is: its configuration and seed."""
+    return (*(row[path] for path in study.space), row["seed"])
+
+
+def _row(study: StudySpec, record: TrialRecord) -> dict[str, str]:
+    given = [_text(record.params[path]) for path in study.space]
+    numbers = [value for name in NAMES for value in _padded(record, name, study.train.schedule.epochs)]
+    values = [*given, str(record.seed), record.state, str(record.parameters), *numbers]
+    return dict(zip(_columns(study), values, strict=True))
 
 
 def _padded(record: TrialRecord, name: str, epochs: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_metrics_are_the_last_of_each_and_seconds_their_sum() -> None:
 def test_what_is_not_finite_is_left_out_of_an_epoch() -> None:
     metrics = {"train/l1": math.nan, "train/l2": math.inf, "valid/delta_e": 1.0}
     assert EpochRecord.of(EpochResult(1, 4, metrics, None, 1.0, 0.5), None).metrics == {"valid/delta_e": 1.0}
+
+
+def test_epochs_that_come_from_workers_share_the_names_of_their_metrics() -> None:
+    """Else the names take more of a driver's memory than the values."""
+    sent = pickle.dumps(EpochResult(1, 1, {"valid/delta_e": 20.0}, None, 1.0, 1.0))
+    one, other = (EpochRecord.of(pickle.loads(sent), 20.0) for _ in range(2))  # noqa: S301 - our own
+    assert next(iter(one.metrics)) is next(iter(other.metrics))
 
 
 def test_a_newer_record_replaces_an_older_and_a_finished_runs_has_a_copy(tmp_path: Path) -> None:

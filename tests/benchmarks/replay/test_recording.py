@@ -1,0 +1,52 @@
+"""The recording grows by what is new, and keeps what it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.replay.recording import FILE, METRICS, add_to_recording, read_recording
+from colorgan.record import EpochRecord, TrialRecord, write_record
+from search.storage import StudyFolder
+
+PARAMS = {
+    "optimizer.generator_learning_rate": 0.000123456,
+    "optimizer.discriminator_learning_rate": 1.0,
+    "losses.l1_weight": 100.0,
+    "generator.filters": 8,
+    "discriminator.filters": 16,
+}
+
+
+def finish(results: Path, number: int, *, seed: int, state: str = "complete") -> None:
+    """Writes a trial of two epochs."""
+    metrics = dict.fromkeys(METRICS, 20.0 + number)
+    epochs = [
+        EpochRecord(epoch=e, step=e, objective=20.0, metrics=metrics, train_seconds=1.0, valid_seconds=0.5)
+        for e in (1, 2)
+    ]
+    record = TrialRecord(number=number, state=state, seed=seed, params=PARAMS, parameters=7, epochs=tuple(epochs))
+    files = StudyFolder(results).trial(number)
+    files.path.mkdir(parents=True)
+    write_record(files.record, record)
+
+
+def test_a_recording_grows_by_finished_trainings_that_it_does_not_have(tmp_path: Path) -> None:
+    path, results = tmp_path / "recording.csv", tmp_path / "results"
+    finish(results, 0, seed=0)
+    finish(results, 1, seed=1, state="failed")
+    finish(results, 2, seed=2, state="running")
+    assert add_to_recording(results, path) == 2
+    finish(results, 3, seed=3)
+    finish(results, 4, seed=0)  # the first's configuration and seed
+    assert add_to_recording(results, path) == 1
+    assert add_to_recording(results, path) == 0
+    assert [(one.seed, one.state) for one in read_recording(path)] == [(0, "complete"), (1, "failed"), (3, "complete")]
+    assert read_recording(path)[0].metrics["valid/delta_e"] == (20.0, 20.0)
+
+
+def test_what_a_recording_has_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "recording.csv"
+    path.write_bytes(FILE.read_bytes())
+    finish(tmp_path / "results", 0, seed=0)
+    assert add_to_recording(tmp_path / "results", path) == 1
+    assert path.read_bytes().startswith(FILE.read_bytes())
