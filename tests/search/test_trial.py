@@ -27,6 +27,12 @@ CONFIG = parse_config(
 OTHER = {"optimizer.generator_learning_rate": 5e-3, "losses.l1_weight": 3.0, "seed": 9}
 
 
+@pytest.fixture(autouse=True)
+def _pause_after_epochs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, a trial is asked whether to stop once an epoch."""
+    monkeypatch.setattr("colorgan.trainer.PAUSE_SECONDS", 600.0)
+
+
 @pytest.fixture(scope="module")
 def runner() -> TrialRunner:
     """One worker for all tests, which is what a worker is for."""
