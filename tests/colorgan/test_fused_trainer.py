@@ -43,9 +43,9 @@ def alone(trainer):
     return found
 
 
-@pytest.fixture(scope="module", params=["vmap", "map"])
-def fused(request, trainer):
-    return FusedTrainer(trainer, 2, way=request.param)
+@pytest.fixture(scope="module")
+def fused(trainer):
+    return FusedTrainer(trainer, 2)
 
 
 def enter(fused, trainer, config):
@@ -79,6 +79,13 @@ def test_each_of_many_runs_is_the_run_that_it_would_be_alone_and_the_next_takes_
     found = run_all(fused, trainer, [CONFIG, LONGER, FASTER])
     for config, expected in alone.items():
         assert_close(found[config], expected)
+
+
+def test_members_taken_one_after_another_measure_the_same(trainer, alone):
+    one_by_one = FusedTrainer(trainer, 2, way="map")
+    found = run_all(one_by_one, trainer, [CONFIG, FASTER])
+    for config, measured in found.items():
+        assert_close(measured, alone[config])
 
 
 def test_a_run_that_leaves_with_a_checkpoint_goes_on_beside_others(fused, trainer, alone, tmp_path):

@@ -7,7 +7,6 @@ import pytest
 if keras.backend.backend() != "jax":
     pytest.skip("of a process on JAX", allow_module_level=True)
 
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ from colorgan.blocks import initialize
 from colorgan.config import parse_config
 from colorgan.discriminator import build_discriminator
 from colorgan.generator import build_generator
-from colorgan.jax_step import JaxStep, LossScale, Moments, NetworkState, _adam, _Rates, _updated, step
+from colorgan.jax_step import JaxStep, LossScale, Moments, NetworkState, _adam, _Rates, _updated
 from colorgan.step import INITIAL_LOSS_SCALE, Knobs, Networks
 
 KNOBS = Knobs(1e-3, 1e-3, 0.5, 0.5, 0.999, 1e-7, 1.0, 100.0, 0.0, 0.0, 0.9)
@@ -86,20 +85,6 @@ def test_16_bit_losses_are_scaled_by_less_until_their_gradients_fit():
     assert 0 < skipped < 6
     assert float(updates.value) == 6 - skipped
     assert float(train_step._places.discriminator.adam.updates.value) == 6.0
-
-
-def test_states_side_by_side_train_as_each_alone():
-    networks = built()
-    train_step = JaxStep(networks)
-    states = [state_of(networks, train_step, seed) for seed in (0, 10)]
-    knobs = np.stack([KNOBS.array(), KNOBS.array() * np.float32(0.5)])
-    alone = jax.jit(partial(step, networks))
-    expected = [alone(state, PHOTOS, k) for state, k in zip(states, knobs, strict=True)]
-    together = jax.jit(jax.vmap(partial(step, networks), in_axes=(0, None, 0)))
-    found = together(jax.tree.map(lambda *leaves: jnp.stack(leaves), *states), PHOTOS, knobs)
-    for number in (0, 1):
-        for one, many in zip(jax.tree.leaves(expected[number]), jax.tree.leaves(found), strict=True):
-            np.testing.assert_allclose(many[number], one, rtol=1e-3, atol=1e-4)
 
 
 def test_the_state_comes_back_to_the_variables_and_nothing_is_traced_twice():
