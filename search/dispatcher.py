@@ -20,6 +20,8 @@ from search.messages import Job
 from search.opening import Opener
 from search.source import TrialSource
 
+MOST_WAITING = 8  # trials that wait because a worker's others are of another architecture, while its places are filled
+
 
 class Dispatcher:
     """The trials of a study between Optuna and its workers.
@@ -82,18 +84,25 @@ class Dispatcher:
             baselines: Whether to have the baselines measured, which nobody has done yet.
             halted: Whether to hand out no more after all: a trial that is refused may be one too many.
         """
-        idle = list(self._engine.idle())
-        while self.line.waiting < len(idle) and self._next():
+        while self.line.waiting < len(self._engine.idle()) and self._next():
             if halted():
                 return
-        for worker in idle:
+        self._assign(baselines=baselines)
+        while self._engine.idle() and self.line.waiting < MOST_WAITING and self._next():  # those that wait fit nowhere
+            if halted():
+                return
+            self._assign(baselines=baselines)
+        if not self.more() and not (self.line.may_grow() and self.running):
+            self._engine.release_idle()
+
+    def _assign(self, *, baselines: bool) -> None:
+        """Gives idle workers trials that wait: first those whose architecture they hold, then any that they take."""
+        for worker in self._engine.idle():
             if live := self.line.take(partial(self._holds, worker)):
                 self._dispatch(worker, live, baselines=baselines)
         for worker in self._engine.idle():
             if live := self.line.take(partial(self._takes, worker)):
                 self._dispatch(worker, live, baselines=baselines)
-        if not self.more() and not (self.line.may_grow() and self.running):
-            self._engine.release_idle()
 
     def _next(self) -> bool:
         """Lets a paused trial go on, or queues a new one; returns whether there was any."""

@@ -78,6 +78,9 @@ class Generators:
     def idle(self) -> Sequence[int]:
         return [worker for worker in range(self.count) if worker not in self._playing]
 
+    def takes(self, worker: int, architecture: str) -> bool:
+        return True
+
     def holds(self, worker: int, architecture: str) -> bool:
         return architecture in self._held.get(worker, ())
 
@@ -118,6 +121,29 @@ class Generators:
         for worker, (job, _) in self._playing.items():
             if job.number == number:
                 self._playing[worker] = (job, iter(events))
+
+
+@dataclass
+class Shared(Generators):
+    """An engine of one worker with places for `count` trials of one architecture."""
+
+    taken: list[int] = field(default_factory=list)  # places, each time that the driver waits
+
+    def idle(self) -> Sequence[int]:
+        return [0] * (self.count - len(self._playing))
+
+    def takes(self, worker: int, architecture: str) -> bool:
+        return all(job.config.architecture() == architecture for job, _ in self._playing.values())
+
+    def dispatch(self, worker: int, job: Job) -> None:
+        assert self.idle()
+        assert self.takes(worker, job.config.architecture())
+        self.jobs.append((worker, job))
+        self._playing[job.number] = (job, self.play(job))
+
+    def wait(self, seconds: float) -> list[Event]:
+        self.taken.append(len(self._playing))
+        return super().wait(seconds)
 
 
 def study_of(*, space: dict[str, Any] | None = None, smooth: int = 1, **search: Any) -> StudySpec:
@@ -438,6 +464,16 @@ def test_idle_workers_that_have_its_architecture_get_a_trial_first(study: Study)
         held[first].add(x)
         held[second].add(y)
     assert better > 0
+
+
+def test_a_worker_with_several_places_is_kept_full_of_trials_of_one_architecture(study: Study) -> None:
+    engine = Shared(count=3)
+    spec = study_of(space={**SPACE, FILTERS: {"type": "categorical", "choices": [4, 8]}}, trials=24)
+    assert study.run(spec, engine) == "finished"
+    assert study.states == ["COMPLETE"] * 24
+    assert {job.config.generator.filters for _, job in engine.jobs} == {4, 8}
+    full = [taken == 3 for taken in engine.taken[: len(engine.taken) // 2]]
+    assert sum(full) > 0.9 * len(full)
 
 
 def test_a_driver_killed_just_before_it_told_optuna_is_mended(study: Study) -> None:
