@@ -413,3 +413,19 @@ def test_the_environments_backend_counts_where_a_study_names_none(
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     with pytest.raises(StudyError, match="KERAS_BACKEND in the environment is 'torch'; allowed are tensorflow, jax"):
         read_study(tmp_path / "s.yaml")
+
+
+@pytest.mark.parametrize("fuse", ["auto", "4"])
+def test_trials_share_a_program_on_jax_alone(tmp_path: Path, fuse: str) -> None:
+    text = f"name: sky\nspace: {SPACE_TEXT}\nsearch: {{fuse: {fuse}}}\n"
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(StudyError, match=r"s.yaml:3: search.fuse: only the backend jax .* add `backend: jax`, or use"):
+        read_study(tmp_path / "s.yaml")
+    (tmp_path / "s.yaml").write_text(f"{text}backend: jax\n")
+    assert str(read_study(tmp_path / "s.yaml").search.fuse) == fuse
+
+
+def test_a_number_of_trials_that_share_a_program_is_off_auto_or_some(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(f"name: sky\nbackend: jax\nspace: {SPACE_TEXT}\nsearch: {{fuse: 1}}\n")
+    with pytest.raises(StudyError, match=r"search.fuse: must be off, auto or a whole number of at least 2"):
+        read_study(tmp_path / "s.yaml")
