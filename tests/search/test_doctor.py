@@ -353,7 +353,7 @@ def worker() -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
     """A process that looks like a worker, and the one that started it and ends when its stdin does."""
     start = (
         "import subprocess, sys; sleep = 'import time; time.sleep(600)';"
-        "print(subprocess.Popen([sys.executable, '-c', sleep, 'search.engines.worker', '3', '0'],"
+        "print(subprocess.Popen([sys.executable, '-c', sleep, 'search.engines.worker', '3', '0', '1'],"
         "start_new_session=True, stdout=subprocess.DEVNULL).pid, flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -19,14 +19,13 @@ def test_without_a_gpu_a_worker_has_one_thread_of_its_backend() -> None:
 
 
 def test_workers_that_share_a_gpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, shared = (worker_environment("jax", gpu="3", sharers=count) for count in (1, 3))
-    assert alone["CUDA_VISIBLE_DEVICES"] == shared["CUDA_VISIBLE_DEVICES"] == "3"
+    alone, shared = (worker_environment("jax", gpu_share=share) for share in (1.0, 1 / 3))
     assert alone["XLA_PYTHON_CLIENT_PREALLOCATE"] == shared["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert "XLA_CLIENT_MEM_FRACTION" not in alone
     assert shared["XLA_CLIENT_MEM_FRACTION"] == "0.300"
-    assert worker_environment("tensorflow", gpu="3", sharers=3)["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert worker_environment("tensorflow", gpu_share=1 / 3)["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
     monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.1")  # the user's own; JAX refuses both
-    assert "XLA_CLIENT_MEM_FRACTION" not in worker_environment("jax", gpu="3", sharers=3)
+    assert "XLA_CLIENT_MEM_FRACTION" not in worker_environment("jax", gpu_share=1 / 3)
 
 
 def test_each_gpu_has_as_many_workers_as_the_study_says(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def processes() -> dict[int, psutil.Process]:
         while command == ["just started"]:  # the kernel shows a new command line a moment later
             command = process.cmdline() or command
         if "search.engines.worker" in command:
-            found[int(command[-1])] = process
+            found[int(command[-2])] = process
     return found
 
 
