@@ -50,7 +50,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "cmaes": {"n_startup_trials": 4},
     "nsgaii": {"population_size": 4},
     "nsgaiii": {"population_size": 4},
-    "keras_tuner.bayesian": {"num_initial_points": 4},
+    "keras_tuner.bayesian": {"num_initial_points": 9},  # its proposals take seconds, so few are made
     "percentile": {"percentile": 25.0},
     "patient": {"patience": 1, "wrapped": {"name": "median"}},
     "threshold": {"upper": 22.3},
