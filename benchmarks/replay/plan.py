@@ -42,9 +42,9 @@ VARIANTS: dict[str, tuple[Method, Method]] = {
 }
 """By what the page calls them; asha by its min_epochs / reduction_factor."""
 VARIANT_REPEATS = 3
-DRAWN = {name: VARIANTS[name] for name in ("tpe, none", "tpe, asha 2/2")}
+DRAWN = {name: VARIANTS[name] for name in ("tpe, none", "tpe, asha 1/2", "tpe, asha 2/2")}
 DRAWN |= {"random, none": ({"name": "random"}, PRUNERS["none"])}
-DRAWN_REPEATS = 4  # each in a space of its own
+DRAWN_REPEATS = 8  # each in a space of its own
 SMOOTH_EPOCHS, SEEDS_PER_TRIAL, NOISE_REPEATS = (1, 2, 3), (1, 2, 4), 4
 QUICK_CELLS = 10
 
