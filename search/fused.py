@@ -67,7 +67,7 @@ class FusedRunner:
             self._members[self._fused.enter()] = _Member(job, place, held)
         except Exception as error:  # noqa: BLE001 - a failing trial is data: it must not take the worker with it
             held.close()
-            yield self._runner.failed(job, error)
+            yield self._runner.failed(job, error, alone=not self._members)
 
     def stop(self, wish: StopTrial) -> None:
         """Lets a trial leave at the next pause; one that has ended meanwhile is no matter."""
@@ -91,7 +91,7 @@ class FusedRunner:
             self._members, self._fused = {}, None
             return
         for place, loss in broken.items():
-            yield self._leave(fused, place, self._runner.failed(self._members[place].job, loss))
+            yield self._fail(fused, place, loss)
         for place in fused.at_epoch_end():
             yield from self._finish_epoch(fused, place)
         for place, member in list(self._members.items()):
@@ -110,21 +110,24 @@ class FusedRunner:
             if result.epoch >= job.last:
                 yield self._leave(fused, place, self._runner.ended(job, job.ending))
         except Exception as error:  # noqa: BLE001 - as above
-            yield self._leave(fused, place, self._runner.failed(job, error))
+            yield self._fail(fused, place, error)
 
     def _stop(self, fused: FusedTrainer, place: int, member: _Member) -> Event:
         try:
             if member.save:
                 self._save(fused, place)
-            ended = self._runner.ended(member.job, "stopped")
         except Exception as error:  # noqa: BLE001 - as above
-            ended = self._runner.failed(member.job, error)
-        return self._leave(fused, place, ended)
+            return self._fail(fused, place, error)
+        return self._leave(fused, place, self._runner.ended(member.job, "stopped"))
 
     def _save(self, fused: FusedTrainer, place: int) -> None:
         trainer, kept = fused.look(place), self._members[place].shelf
         trainer.save(kept.path)
         kept.keep(trainer.step)
+
+    def _fail(self, fused: FusedTrainer, place: int, error: Exception) -> Event:
+        failed = self._runner.failed(self._members[place].job, error, alone=len(self._members) == 1)
+        return self._leave(fused, place, failed)
 
     def _leave(self, fused: FusedTrainer, place: int, ended: TrialEnded) -> TrialEnded:
         fused.leave(place)

@@ -73,8 +73,14 @@ class TrialRunner:
         self._doing = f"in epoch {trainer.epoch + 1}"
         return trainer
 
-    def failed(self, job: Job, error: Exception) -> TrialEnded:
-        """Returns what became of a trial: the machine's fault, or its own."""
+    def failed(self, job: Job, error: Exception, *, alone: bool = True) -> TrialEnded:
+        """Returns what became of a trial: the machine's fault, or its own.
+
+        Args:
+            job: The trial.
+            error: What ended it.
+            alone: Whether nobody else is trained with its trainer, which the error may have left in any state.
+        """
         if isinstance(error, NonFiniteLossError):
             return self.ended(job, "failed", reason=str(error))
         trace = "".join(traceback.format_exception(error))
@@ -88,7 +94,8 @@ class TrialRunner:
             return self.ended(job, "blocked", reason=str(error))
         if isinstance(error, OSError) and cannot_write(error):
             return self.ended(job, "blocked", reason=explain(error))
-        self._trainers.pop(job.config.architecture(), None)
+        if alone:
+            self._trainers.pop(job.config.architecture(), None)
         reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
         return self.ended(job, "failed", reason=reason, trace=trace)
 

@@ -144,6 +144,12 @@ def test_an_error_of_the_program_ends_all_and_the_next_trials_go_on(runner, alon
     assert_close(metrics(events, 11), alone)
 
 
-def test_a_file_that_cannot_be_written_blocks_its_trial_alone(runner, tmp_path):
-    begin(runner, replace(job(12, tmp_path), checkpoint=tmp_path / "missing" / "c.npz"), job(13, tmp_path, seed=5))
-    assert endings(advance(runner)) == {12: "failed", 13: "complete"}
+def test_a_file_that_cannot_be_written_ends_its_trial_alone_and_the_next_joins_the_other(runner, alone, tmp_path):
+    begin(runner, replace(job(12, tmp_path), checkpoint=tmp_path / "missing" / "c.npz"), job(13, tmp_path))
+    first = advance(runner, until=endings)
+    assert endings(first) == {12: "failed"}
+    said = begin(runner, job(14, tmp_path, seed=5))
+    assert [type(event) for event in said] == [TrialStarted]
+    rest = advance(runner)
+    assert endings(rest) == {13: "complete", 14: "complete"}
+    assert_close(metrics(first, 13) + metrics(rest, 13), alone)
