@@ -66,6 +66,7 @@ class WorkerHandle:
         self.ready, self.trials, self.killed = False, 0, ""
         self.jobs: dict[int, Job] = {}
         self.places, self.leaving = places, False
+        self._architecture = ""  # of its jobs, worked out once: it is asked for whenever the driver looks for places
         self._measured: dict[str, int] = {}  # places by architecture
         self.architectures: frozenset[str] = frozenset()
         self._log, self._heard = log, heard
@@ -104,13 +105,12 @@ class WorkerHandle:
         """How many more jobs it would take."""
         if not self.ready or self.leaving:
             return 0
-        kinds = {job.config.architecture() for job in self.jobs.values()}
-        places = self.places or max((self._measured.get(kind, 1) for kind in kinds), default=1)
+        places = self.places or (self._measured.get(self._architecture, 1) if self.jobs else 1)
         return max(0, places - len(self.jobs))
 
     def takes(self, architecture: str) -> bool:
         """Returns whether a trial of this architecture could be trained beside those that it has."""
-        return all(job.config.architecture() == architecture for job in self.jobs.values())
+        return not self.jobs or architecture == self._architecture
 
     def tell(self, message: object) -> None:
         """Sends it something; of one that is dead the reading thread says so."""
@@ -120,6 +120,7 @@ class WorkerHandle:
     def begin(self, job: Job) -> None:
         """Gives it a job."""
         self.jobs[job.number], self._alive_at = job, time.monotonic()
+        self._architecture = job.config.architecture()
         self.tell(job)
 
     def take(self, event: Event) -> None:
