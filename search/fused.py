@@ -6,13 +6,13 @@ no Optuna and no TensorBoard.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from colorgan.fused_trainer import FusedTrainer, best_places
 from colorgan.run import checkpoint_due
-from search.messages import EpochDone, Event, Job, PlacesMeasured, StopTrial, TrialEnded
+from search.messages import EpochDone, Event, Job, PlacesMeasured, Quit, StopTrial, TrialEnded
 from search.shelf import Shelf, shelf
 from search.trial import TrialRunner
 
@@ -49,6 +49,29 @@ class FusedRunner:
     def busy(self) -> bool:
         """Whether it has a trial."""
         return bool(self._members)
+
+    def serve(
+        self, receive: Callable[[], Job | StopTrial | Quit], waits: Callable[[], bool], say: Callable[[Event], object]
+    ) -> None:
+        """Trains what it is told to until it is told to end.
+
+        Args:
+            receive: Returns the next message, waiting for it.
+            waits: Returns whether there is one.
+            say: Takes what the driver should hear.
+        """
+        while True:
+            while not self.busy or waits():
+                match receive():
+                    case Quit():
+                        return
+                    case StopTrial() as wish:
+                        self.stop(wish)
+                    case Job() as job:
+                        for event in self.begin(job):
+                            say(event)
+            for event in self.advance():
+                say(event)
 
     def begin(self, job: Job) -> Iterator[Event]:
         """Takes a trial in, of the architecture of the others, if there are any; yields what the driver should hear."""

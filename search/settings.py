@@ -191,6 +191,13 @@ class Search(Part):
     keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", least=0, most=MAX_TRIALS)] = 5
     """`all`, or of so many best finished trials. Unfinished trials keep theirs."""
 
+    @property
+    def places(self) -> int | None:
+        """How many trials a worker trains at a time; None: as many as it measures to be fastest."""
+        if isinstance(self.fuse, int):
+            return self.fuse
+        return 1 if self.fuse == "off" else None
+
 
 def unknown_metric(name: str, known: Mapping[str, Any]) -> str:
     """Returns what to say of a metric that is none of those known."""

@@ -65,8 +65,6 @@ class Workplace:
             EngineError: There is no such cluster, or no Ray.
         """
         if self.engine == "ray":
-            if spec.search.fuse != "off":
-                raise EngineError("search.fuse: on Ray each worker trains one trial at a time; use `fuse: off`")
             return _ray_engine(self, spec, folder, photos, say)
         settings = spec.search
         return LocalEngine(
@@ -78,7 +76,7 @@ class Workplace:
             stuck_seconds=settings.stuck_seconds,
             backend=spec.train.backend,
             workers_per_gpu=settings.workers_per_gpu,
-            places={"off": 1, "auto": None}[settings.fuse] if isinstance(settings.fuse, str) else settings.fuse,
+            places=settings.places,
         )
 
 
@@ -101,5 +99,12 @@ def _ray_engine(
         witness=folder.lock.absolute() if shared else None,
         word=folder.lock.read_text(encoding="utf-8") if shared else "",
     )
-    backend = spec.train.backend
-    return RayEngine(spec.search, study=spec.name, home=home, address=place.address, say=say, backend=backend)
+    return RayEngine(
+        spec.search,
+        study=spec.name,
+        home=home,
+        address=place.address,
+        say=say,
+        backend=spec.train.backend,
+        places=spec.search.places,
+    )

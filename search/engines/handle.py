@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 
-from search.messages import Event, Job, PlacesMeasured, TrialEnded, WorkerReady
+from search.engines.workload import Workload
+from search.messages import Event, Job, WorkerReady
 
 LEAST_LOAD = 0.01  # of a core; a process that waits for something that never comes takes less
 TAIL_BYTES = 600
@@ -36,11 +37,7 @@ class WorkerHandle:
         number: Its place in the pool.
         started: Monotonic time of its start.
         ready: Whether it has imported what it needs.
-        jobs: What it is doing, by trial.
-        places: How many trials it takes at a time, all of one architecture; None: what it measures to be best.
-        leaving: Whether it takes no more.
-        trials: How many it has done.
-        architectures: Those whose trainers it keeps.
+        load: What it has to do and has done.
         killed: Why it was killed, if it was.
     """
 
@@ -63,12 +60,8 @@ class WorkerHandle:
             places: For so many trials at a time; None lets it measure.
         """
         self.number, self.started = number, time.monotonic()
-        self.ready, self.trials, self.killed = False, 0, ""
-        self.jobs: dict[int, Job] = {}
-        self.places, self.leaving = places, False
-        self._architecture = ""  # of its jobs, worked out once: it is asked for whenever the driver looks for places
-        self._measured: dict[str, int] = {}  # places by architecture
-        self.architectures: frozenset[str] = frozenset()
+        self.ready, self.killed = False, ""
+        self.load = Workload(places)
         self._log, self._heard = log, heard
         self._alive_at, self._computed = self.started, 0.0
         self._connection: Connection[Any, Event]
@@ -98,19 +91,12 @@ class WorkerHandle:
     @property
     def idle(self) -> bool:
         """Whether it does nothing but wait for a job."""
-        return self.ready and not self.jobs
+        return self.ready and not self.load.jobs
 
     @property
     def free(self) -> int:
         """How many more jobs it would take."""
-        if not self.ready or self.leaving:
-            return 0
-        places = self.places or (self._measured.get(self._architecture, 1) if self.jobs else 1)
-        return max(0, places - len(self.jobs))
-
-    def takes(self, architecture: str) -> bool:
-        """Returns whether a trial of this architecture could be trained beside those that it has."""
-        return not self.jobs or architecture == self._architecture
+        return self.load.free if self.ready else 0
 
     def tell(self, message: object) -> None:
         """Sends it something; of one that is dead the reading thread says so."""
@@ -119,21 +105,15 @@ class WorkerHandle:
 
     def begin(self, job: Job) -> None:
         """Gives it a job."""
-        self.jobs[job.number], self._alive_at = job, time.monotonic()
-        self._architecture = job.config.architecture()
+        self._alive_at = time.monotonic()
+        self.load.begin(job)
         self.tell(job)
 
     def take(self, event: Event) -> None:
         """Notes what it has said."""
         self._alive_at = time.monotonic()
-        if isinstance(event, WorkerReady):
-            self.ready = True
-        elif isinstance(event, PlacesMeasured):
-            self._measured[event.architecture] = event.places
-        elif isinstance(event, TrialEnded):
-            self.jobs.pop(event.number, None)
-            self.architectures = event.architectures
-            self.trials += 1
+        self.ready |= isinstance(event, WorkerReady)
+        self.load.take(event)
 
     def stuck_seconds(self) -> float:
         """Returns for how long it has neither said nor computed anything, though it had to."""

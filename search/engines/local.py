@@ -81,11 +81,11 @@ class LocalEngine:
 
     def takes(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker that waits could take a trial of this architecture now."""
-        return self._workers[worker].takes(architecture)
+        return self._workers[worker].load.takes(architecture)
 
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""
-        return architecture in self._workers[worker].architectures
+        return architecture in self._workers[worker].load.architectures
 
     def dispatch(self, worker: int, job: Job) -> None:
         """Gives an idle worker a job."""
@@ -99,7 +99,7 @@ class LocalEngine:
     def kill(self, number: int) -> None:
         """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause."""
         for worker in self._having(number):
-            if len(worker.jobs) > 1:
+            if len(worker.load.jobs) > 1:
                 worker.tell(StopTrial(number, save=False))
             else:
                 worker.kill("its worker process was ended on purpose")
@@ -161,7 +161,7 @@ class LocalEngine:
         return worker_environment(self._backend, gpu_share=1 / sharers) | {"CUDA_VISIBLE_DEVICES": self._gpus[place]}
 
     def _having(self, number: int) -> list[WorkerHandle]:
-        return [worker for worker in self._workers.values() if number in worker.jobs]
+        return [worker for worker in self._workers.values() if number in worker.load.jobs]
 
     def _look(self) -> None:
         """Kills workers that do nothing any more: stopped by a signal, or waiting for what never comes."""
@@ -177,17 +177,17 @@ class LocalEngine:
         worker.take(event)
         if isinstance(event, WorkerReady):
             self._early_deaths = 0
-        elif isinstance(event, TrialEnded):
-            worker.leaving |= event.how == "out of memory" or self._outlived(worker)
-            if worker.leaving and worker.idle:
-                self._retire(worker)
-                self._spawn(worker.number)
+        elif isinstance(event, TrialEnded) and self._outlived(worker, event):
+            self._retire(worker)
+            self._spawn(worker.number)
         return event
 
-    def _outlived(self, worker: WorkerHandle) -> bool:
-        """Returns whether a worker should take no more trials, and be replaced."""
-        old = self._max_trials is not None and worker.trials >= self._max_trials
-        return old or (self._max_bytes is not None and worker.memory_bytes() > self._max_bytes)
+    def _outlived(self, worker: WorkerHandle, event: TrialEnded) -> bool:
+        """Returns whether a worker, a trial of which has ended so, is to be replaced now."""
+        memory = worker.memory_bytes() if self._max_bytes is not None else 0
+        return worker.load.outlives(
+            event, memory_bytes=memory, most_trials=self._max_trials, most_bytes=self._max_bytes
+        )
 
     def _retire(self, worker: WorkerHandle) -> None:
         """Lets a worker without a trial go; it ends by itself."""
@@ -206,7 +206,7 @@ class LocalEngine:
         self._spawn(worker.number)
         if self._killed_for_memory() and worker.perhaps_memory:
             ending += " as memory ran out"
-        had: list[int | None] = [*worker.jobs] or [None]
+        had: list[int | None] = [*worker.load.jobs] or [None]
         return [WorkerLost(worker.number, number, ending, worker.perhaps_memory) for number in had]
 
     def _killed_for_memory(self) -> bool:

@@ -1,18 +1,20 @@
-"""The worker on Ray: an actor that keeps a `TrialRunner`, trains one trial at a time and says how it goes.
+"""The worker on Ray: an actor that keeps a `TrialRunner`, or a `FusedRunner`, trains and says how it goes.
 
 It is heard by being asked: `hear` waits until there is something to say, so all that the driver holds of a worker is
 one call that has not returned, which fails when the worker is gone. Trials, questions and stops have threads of their
-own. Whatever TensorFlow reads at its import stands in the process's environment before, put there by Ray.
+own. Whatever a backend reads at its import stands in the process's environment before, put there by Ray.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -23,8 +25,8 @@ from colorgan.config import DataConfig
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.photos import open_photos
 from colorgan.versions import versions
-from search.engines.warm_start import new_runner
-from search.messages import Event, Job, StopTrial, WorkerReady
+from search.engines.warm_start import new_fused_runner, new_runner
+from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerReady
 
 HEAR_SECONDS = 2.0  # for which a worker that has nothing to say is waited for, before it says how it stands
 ONE_OF = {"tensorflow-cpu": "tensorflow"}  # the same program, packed for less
@@ -71,31 +73,31 @@ class Heard:
 class TrialActor:
     """What runs in the worker's process."""
 
-    def __init__(self, number: int, name: str, home: Home) -> None:
-        """Imports TensorFlow, and checks that this node can do what the driver's machine would.
+    def __init__(self, number: int, name: str, home: Home, places: int | None) -> None:
+        """Imports Keras and its backend, and checks that this node can do what the driver's machine would.
 
         Args:
             number: The worker's.
             name: The same for people, with the study's.
             home: The driver's place.
+            places: For so many trials at a time; None lets it measure.
         """
         started = time.perf_counter()
         self._name, self._process = name, psutil.Process()
         self._said: SimpleQueue[Event] = SimpleQueue()
-        self._stop: StopTrial | None = None
         self._unfit = _misfit(home)
         if not self._unfit:
-            self._runner = new_runner()
+            self._trials = _OneByOne(self._said.put) if places == 1 else _SideBySide(places, self._said.put)
             self._said.put(WorkerReady(number, _device(), time.perf_counter() - started))
 
     def __repr__(self) -> str:
         """Is what Ray writes before the lines of its log."""
         return self._name
 
+    @ray.method(concurrency_group="train")
     def train(self, job: Job) -> None:
-        """Trains a trial; `hear` says how it goes."""
-        for event in self._runner.run(job, lambda: self._stop_wanted(job.number)):
-            self._said.put(event)
+        """Trains a trial and returns when it has ended; `hear` says how it goes."""
+        self._trials.train(job)
 
     @ray.method(concurrency_group="hear")
     def hear(self, seconds: float) -> Heard:
@@ -111,10 +113,49 @@ class TrialActor:
     @ray.method(concurrency_group="stop")
     def stop(self, wish: StopTrial) -> None:
         """Lets the trial be left at its next pause; one that has ended meanwhile is no matter."""
-        self._stop = wish
+        self._trials.stop(wish)
+
+
+class _OneByOne:
+    """A worker's trials, one at a time."""
+
+    def __init__(self, say: Callable[[Event], object]) -> None:
+        self._runner, self._say = new_runner(), say
+        self._wish: StopTrial | None = None
+
+    def train(self, job: Job) -> None:
+        for event in self._runner.run(job, lambda: self._stop_wanted(job.number)):
+            self._say(event)
+
+    def stop(self, wish: StopTrial) -> None:
+        self._wish = wish
 
     def _stop_wanted(self, number: int) -> bool | None:
-        return self._stop.save if self._stop is not None and self._stop.number == number else None
+        return self._wish.save if self._wish is not None and self._wish.number == number else None
+
+
+class _SideBySide:
+    """A worker's trials, several in one program, which a thread of its own runs."""
+
+    def __init__(self, places: int | None, say: Callable[[Event], object]) -> None:
+        self._say, self._inbox = say, SimpleQueue[Job | StopTrial | Quit]()
+        self._ended: dict[int, threading.Event] = {}
+        runner = new_fused_runner(places)
+        serve = partial(runner.serve, self._inbox.get, lambda: not self._inbox.empty(), self._heard)
+        threading.Thread(target=serve, daemon=True).start()
+
+    def train(self, job: Job) -> None:
+        ended = self._ended[job.number] = threading.Event()
+        self._inbox.put(job)
+        ended.wait()
+
+    def stop(self, wish: StopTrial) -> None:
+        self._inbox.put(wish)
+
+    def _heard(self, event: Event) -> None:
+        self._say(event)
+        if isinstance(event, TrialEnded):
+            self._ended.pop(event.number).set()
 
 
 def differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ driver's. Workers are added as nodes join, and go with nodes that leave.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ class RayEngine:
         address: str | None,
         say: Callable[[str], None],
         backend: Backend = "tensorflow",
+        places: int | None = 1,
     ) -> None:
         """Joins the cluster, or starts one.
 
@@ -50,6 +52,8 @@ class RayEngine:
             address: The cluster's; None starts one on this machine.
             say: Called with a line for people.
             backend: What the workers compute with.
+            places: How many trials of one architecture a worker trains at a time, as one program; None lets those with
+                a GPU measure.
 
         Raises:
             EngineError: There is no such cluster.
@@ -59,6 +63,7 @@ class RayEngine:
         self._wanted = None if settings.workers == "auto" else settings.workers
         self._cluster = RayCluster(address, cores=(self._wanted or 1) * settings.resources.cpu)
         self._need = actor_needs(settings.resources, gpus=self._cluster.gpus())
+        self._places = places if self._need.get("GPU") else places or 1
         self.count = self._allowed()
         self._workers: dict[int, RayWorker] = {}
         self._retired: list[RayWorker] = []
@@ -72,16 +77,16 @@ class RayEngine:
         self._fill()
 
     def idle(self) -> Sequence[int]:
-        """Returns the workers that wait for a job."""
-        return [worker.number for worker in self._workers.values() if worker.idle]
+        """Returns the workers that wait for a job, one with several free places so many times."""
+        return [worker.number for worker in self._workers.values() for _ in range(worker.free)]
 
-    def takes(self, worker: int, architecture: str) -> bool:  # noqa: ARG002 - each has one place
+    def takes(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker that waits could take a trial of this architecture now."""
-        return True
+        return self._workers[worker].load.takes(architecture)
 
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""
-        return architecture in self._workers[worker].architectures
+        return architecture in self._workers[worker].load.architectures
 
     def dispatch(self, worker: int, job: Job) -> None:
         """Gives an idle worker a job."""
@@ -93,15 +98,18 @@ class RayEngine:
             worker.stop(StopTrial(number, save))
 
     def kill(self, number: int) -> None:
-        """Ends the worker of a trial at once."""
+        """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause."""
         for worker in self._having(number):
-            worker.kill(ON_PURPOSE)
+            if len(worker.load.jobs) > 1:
+                worker.stop(StopTrial(number, save=False))
+            else:
+                worker.kill(ON_PURPOSE)
 
     def release_idle(self) -> None:
         """Ends the workers that wait for a job, and those that never got room."""
         self._growing = False
         for worker in list(self._workers.values()):
-            if worker.job is None:
+            if not worker.load.jobs:
                 self._retire(worker)
 
     def wait(self, seconds: float) -> list[Event]:
@@ -142,16 +150,18 @@ class RayEngine:
 
     def _allowed(self) -> int:
         """Returns how many workers there shall be: at least one, which waits for room where there is none."""
-        return min(self._wanted or max(1, self._cluster.room(self._need)), self._settings.trials or sys.maxsize)
+        most = math.ceil((self._settings.trials or sys.maxsize) / (self._places or 1))
+        return min(self._wanted or max(1, self._cluster.room(self._need)), most)
 
     def _fill(self) -> None:
         while len(self._workers) + len(self._parked) < self.count:
             options = actor_options(self._need, self._backend)
-            self._workers[self._made] = RayWorker(self._made, self._study, self._home, options)
+            worker = RayWorker(self._made, self._study, self._home, options, places=self._places)
+            self._workers[self._made] = worker
             self._made += 1
 
     def _having(self, number: int) -> list[RayWorker]:
-        return [worker for worker in self._workers.values() if worker.job and worker.job.number == number]
+        return [worker for worker in self._workers.values() if number in worker.load.jobs]
 
     def _look(self) -> None:
         """Follows the nodes that come and go, and kills workers that do nothing any more."""
@@ -177,13 +187,13 @@ class RayEngine:
         try:
             heard = worker.hear()
         except RayError as error:
-            return [self._bury(worker, error)]
+            return self._bury(worker, error)
         if heard.unfit:
             self._park(worker, heard.unfit)
         for event in heard.events:
             if isinstance(event, WorkerReady):
                 self._early_deaths, self._ever_ready = 0, True
-            elif isinstance(event, TrialEnded) and (event.how == "out of memory" or self._outlived(worker)):
+            elif isinstance(event, TrialEnded) and self._outlived(worker, event):
                 self._retire(worker)
                 self._fill()
         return heard.events
@@ -199,13 +209,17 @@ class RayEngine:
         self._say(f"worker {worker.number} is not used: {unfit}")
         self._parked.append(self._workers.pop(worker.number))
 
-    def _outlived(self, worker: RayWorker) -> bool:
-        """Returns whether a worker between two trials should be replaced."""
-        trials, memory = self._settings.trials_per_worker, self._settings.worker_memory_bytes
-        return (trials is not None and worker.trials >= trials) or (memory is not None and worker.memory_bytes > memory)
+    def _outlived(self, worker: RayWorker, event: TrialEnded) -> bool:
+        """Returns whether a worker, a trial of which has ended so, is to be replaced now."""
+        return worker.load.outlives(
+            event,
+            memory_bytes=worker.memory_bytes,
+            most_trials=self._settings.trials_per_worker,
+            most_bytes=self._settings.worker_memory_bytes,
+        )
 
-    def _bury(self, worker: RayWorker, error: RayError) -> WorkerLost:
-        """Replaces a worker that is gone, and says what it had."""
+    def _bury(self, worker: RayWorker, error: RayError) -> Sequence[Event]:
+        """Replaces a worker that is gone, and says of each trial that it had, or of none, that it is lost."""
         ending, perhaps_memory = worker.ending(error), worker.perhaps_memory(error)
         self._retire(worker)  # one that only cannot be reached must not go on
         if not worker.ready and not worker.placeless(error):
@@ -213,8 +227,8 @@ class RayEngine:
             if self._early_deaths >= MAX_EARLY_DEATHS:
                 raise EngineError(f"workers die before they are ready: {ending}")
         self._fill()
-        number = worker.job.number if worker.job else None
-        return WorkerLost(worker.number, number, ending, perhaps_memory)
+        had: list[int | None] = [*worker.load.jobs] or [None]
+        return [WorkerLost(worker.number, number, ending, perhaps_memory) for number in had]
 
     def _retire(self, worker: RayWorker) -> None:
         worker.kill(ON_PURPOSE)

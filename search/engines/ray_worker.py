@@ -12,7 +12,9 @@ from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError
 
 from search.engines.handle import LEAST_LOAD
 from search.engines.ray_actor import HEAR_SECONDS, Heard, Home, TrialActor
-from search.messages import Job, StopTrial, TrialEnded, WorkerReady
+from search.engines.workload import Workload
+from search.messages import Job, StopTrial, WorkerReady
+from search.settings import MAX_FUSED
 
 UNEXPECTED = "Worker unexpectedly exits"  # Ray's words for a process that a signal has ended
 NODE_DIED = ("node has died", "node was dead", "node failure", "The node")
@@ -28,14 +30,14 @@ class RayWorker:
         asked: The answer that is awaited, a reference of Ray's.
         ready: Whether it takes jobs.
         ready_at: Monotonic time since when it lives, None before it is ready.
-        job: What it is doing.
-        trials: How many it has done.
-        architectures: Those whose trainers it keeps.
+        load: What it has to do and has done.
         memory_bytes: Its resident memory when it was last heard.
         killed: Why it was killed, if it was.
     """
 
-    def __init__(self, number: int, study: str, home: Home, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, number: int, study: str, home: Home, options: Mapping[str, Any], *, places: int | None = 1
+    ) -> None:
         """Has Ray make the actor wherever there is room, now or later.
 
         Args:
@@ -43,16 +45,17 @@ class RayWorker:
             study: The study's name.
             home: As in `TrialActor`.
             options: Ray's, what it needs among them.
+            places: For so many trials at a time; None lets it measure.
         """
         name = f"{study}/worker-{number}"
         self.number, self._study = number, study
-        actors = ray.remote(concurrency_groups={"hear": 1, "stop": 1})(TrialActor)  # type: ignore[call-overload]
-        self._actor = actors.options(name=name, **options).remote(number, name, home)
+        groups = {"hear": 1, "stop": 1, "train": MAX_FUSED if places is None else places}
+        actors = ray.remote(concurrency_groups=groups)(TrialActor)  # type: ignore[call-overload]
+        self._actor = actors.options(name=name, **options).remote(number, name, home, places)
         self.made_at = self._alive_at = time.monotonic()
         self.ready_at: float | None = None
-        self.job: Job | None = None
-        self.trials, self.memory_bytes, self.killed = 0, 0, ""
-        self.architectures: frozenset[str] = frozenset()
+        self.load = Workload(places)
+        self.memory_bytes, self.killed = 0, ""
         self._computed = 0.0
         self.asked = self._ask()
 
@@ -63,17 +66,23 @@ class RayWorker:
 
     @property
     def idle(self) -> bool:
-        """Whether it waits for a job."""
-        return self.ready and self.job is None
+        """Whether it does nothing but wait for a job."""
+        return self.ready and not self.load.jobs
+
+    @property
+    def free(self) -> int:
+        """How many more jobs it would take."""
+        return self.load.free if self.ready else 0
 
     def begin(self, job: Job) -> None:
         """Gives it a job, which Ray's dashboard shows by name."""
-        self.job, self._alive_at = job, time.monotonic()
+        self._alive_at = time.monotonic()
+        self.load.begin(job)
         absolute = replace(job, checkpoint=job.checkpoint.absolute())
         self._actor.train.options(name=f"{self._study} trial {job.number}").remote(absolute)
 
     def stop(self, wish: StopTrial) -> None:
-        """Asks it to leave its trial."""
+        """Asks it to leave a trial."""
         self._actor.stop.remote(wish)
 
     def hear(self) -> Heard:
@@ -90,15 +99,13 @@ class RayWorker:
         for event in heard.events:
             if isinstance(event, WorkerReady):
                 self.ready_at = now - event.seconds
-            elif isinstance(event, TrialEnded):
-                self.job, self.architectures = None, event.architectures
-                self.trials += 1
+            self.load.take(event)
         self.asked = self._ask()
         return heard
 
     def stuck_seconds(self) -> float:
         """Returns for how long it has neither said nor computed anything, nor answered, though it had to."""
-        if self.job is None:
+        if not self.load.jobs:
             self._alive_at = time.monotonic()
         return time.monotonic() - self._alive_at
 

@@ -52,18 +52,7 @@ def _work(connection: Connection[Event, Any], number: int, started: float) -> No
 def _work_fused(connection: Connection[Event, Any], number: int, places: int | None, started: float) -> None:
     runner = new_fused_runner(places)
     connection.send(WorkerReady(number, _device(), time.perf_counter() - started))
-    while True:
-        while not runner.busy or connection.poll():
-            match connection.recv():
-                case Quit():
-                    return
-                case StopTrial() as wish:
-                    runner.stop(wish)
-                case Job() as job:
-                    for event in runner.begin(job):
-                        connection.send(event)
-        for event in runner.advance():
-            connection.send(event)
+    runner.serve(connection.recv, connection.poll, connection.send)
 
 
 def _stop_wanted(connection: Connection[Event, Any], job: Job) -> bool | None:

@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,6 +34,8 @@ space:
 search: {trials: 3, workers: 1, fuse: 2, sampler: {name: random}, keep_checkpoints: 0}
 """
 ROOT = Path(__file__).parents[2]
+WORKERS = {"local": "search.engines.worker", "ray": "ray::TrialActor"}
+"""What the command line of a worker that trains has in it."""
 HURRY = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 
@@ -42,17 +47,44 @@ def epochs(study: Path) -> list[int]:
     return [len(record["epochs"]) for record in records(study)]  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return {**os.environ, **thread_variables("jax", 1), **kept_programs(), **HURRY}
+
+
+@pytest.fixture(scope="module")
+def alone(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
+    """Returns the epochs of a configuration trained by itself."""
+
+    @cache
+    def trained(config: str) -> Any:
+        folder = tmp_path_factory.mktemp("alone")
+        (folder / "config.yaml").write_text(config)
+        command = [sys.executable, "-m", "colorgan", "train", str(folder / "config.yaml"), "--out", str(folder / "run")]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+        return json.loads((folder / "run" / "result.json").read_text())["epochs"]
+
+    return lambda config: trained(config.read_text())
+
+
 @pytest.mark.timeout(900)
-def test_a_killed_workers_trials_all_go_on_and_each_is_what_it_is_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_killed_workers_trials_all_go_on_and_each_is_what_it_is_alone(
+    engine: str, tmp_path: Path, environment: dict[str, str], alone: Callable[[Path], Any]
+) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray", reason="the extra ray is not installed")
     (tmp_path / "study.yaml").write_text(STUDY)
-    environment = {**os.environ, **thread_variables("jax", 1), **kept_programs(), **HURRY}
     study = tmp_path / "results" / "side_by_side"
     command = [sys.executable, "-m", "search", "run", str(tmp_path / "study.yaml"), "--results", str(study.parent)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as driver:
+    with subprocess.Popen(
+        [*command, "--engine", engine], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    ) as driver:
         while sum(done >= 2 for done in epochs(study)) < 2:
             assert driver.poll() is None
             time.sleep(0.05)
-        (worker,) = psutil.Process(driver.pid).children()
+        children = psutil.Process(driver.pid).children(recursive=True)
+        (worker,) = [child for child in children if WORKERS[engine] in " ".join(child.cmdline())]
         worker.kill()
         assert driver.wait(600) == 0
     found = records(study)
@@ -61,9 +93,5 @@ def test_a_killed_workers_trials_all_go_on_and_each_is_what_it_is_alone(tmp_path
         ("complete", 1),
         ("complete", 0),
     ]
-    config = study / "trials" / "0001" / "config.yaml"
-    command = [sys.executable, "-m", "colorgan", "train", str(config), "--out", str(tmp_path / "alone")]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    alone = json.loads((tmp_path / "alone" / "result.json").read_text())["epochs"]
-    for ours, theirs in zip(found[1]["epochs"], alone, strict=True):  # type: ignore[call-overload]
+    for ours, theirs in zip(found[1]["epochs"], alone(study / "trials" / "0001" / "config.yaml"), strict=True):  # type: ignore[call-overload]
         assert ours["metrics"] == pytest.approx(theirs["metrics"], rel=1e-2, abs=1e-3)  # rounding grows with the steps

@@ -1,0 +1,71 @@
+"""What a worker has to do and has done, as its engine keeps it: its trials, and whether it takes more."""
+
+from __future__ import annotations
+
+from search.messages import Event, Job, PlacesMeasured, TrialEnded
+
+
+class Workload:
+    """The trials of one worker, all of one architecture, each at a place of its own.
+
+    Attributes:
+        jobs: What it is doing, by trial.
+        leaving: Whether it takes no more.
+        trials: How many it has done.
+        architectures: Those whose trainers it keeps.
+    """
+
+    def __init__(self, places: int | None = 1) -> None:
+        """Has nothing to do yet.
+
+        Args:
+            places: For so many trials at a time; None: for as many as the worker measures to be best.
+        """
+        self.jobs: dict[int, Job] = {}
+        self.leaving, self.trials = False, 0
+        self.architectures: frozenset[str] = frozenset()
+        self._places = places
+        self._architecture = ""  # of its jobs, worked out once: it is asked for whenever the driver looks for places
+        self._measured: dict[str, int] = {}  # places by architecture
+
+    @property
+    def free(self) -> int:
+        """How many more jobs it would take."""
+        if self.leaving:
+            return 0
+        places = self._places or (self._measured.get(self._architecture, 1) if self.jobs else 1)
+        return max(0, places - len(self.jobs))
+
+    def takes(self, architecture: str) -> bool:
+        """Returns whether a trial of this architecture could be trained beside those that it has."""
+        return not self.jobs or architecture == self._architecture
+
+    def begin(self, job: Job) -> None:
+        """Notes that it has been given a job."""
+        self.jobs[job.number] = job
+        self._architecture = job.config.architecture()
+
+    def take(self, event: Event) -> None:
+        """Notes what it has said."""
+        if isinstance(event, PlacesMeasured):
+            self._measured[event.architecture] = event.places
+        elif isinstance(event, TrialEnded):
+            self.jobs.pop(event.number, None)
+            self.architectures = event.architectures
+            self.trials += 1
+
+    def outlives(
+        self, event: TrialEnded, *, memory_bytes: int, most_trials: int | None, most_bytes: int | None
+    ) -> bool:
+        """Returns whether the worker is to be replaced now: it takes no more trials, and has none left.
+
+        Args:
+            event: A trial of it has ended so.
+            memory_bytes: Its resident memory.
+            most_trials: After which it takes no more.
+            most_bytes: Above which it takes no more.
+        """
+        old = most_trials is not None and self.trials >= most_trials
+        large = most_bytes is not None and memory_bytes > most_bytes
+        self.leaving |= event.how == "out of memory" or old or large
+        return self.leaving and not self.jobs
