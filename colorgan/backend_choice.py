@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 from colorgan.config_parts import BACKEND_VARIABLE, BACKENDS
 from colorgan.errors import CannotRunError
-from colorgan.programs import kept_programs
+from colorgan.programs import kept_programs, trim_programs
 
 _THREADS: Mapping[str, tuple[str, ...]] = {
     "tensorflow": ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -61,8 +61,10 @@ def use_backend(backend: str, *, threads: int | None = None) -> None:
     os.environ[BACKEND_VARIABLE] = backend
     if threads:
         os.environ.update(thread_variables(backend, threads))
-    for name, value in kept_programs().items() if backend == "jax" else ():
-        os.environ.setdefault(name, value)
+    if backend == "jax":
+        for name, value in kept_programs().items():
+            os.environ.setdefault(name, value)
+        trim_programs()
 
 
 def use_any_backend(*, threads: int | None = None) -> None:

@@ -8,9 +8,13 @@ from __future__ import annotations
 import hashlib
 import platform
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from colorgan.packs import cache_folder
+
+MOST_BYTES = 4 * 2**30  # of a disk that others need as well
 
 
 def programs_folder() -> Path:
@@ -38,6 +42,27 @@ def kept_programs() -> dict[str, str]:
 def programs_bytes() -> int:
     """Returns how much room the programs take."""
     return sum(path.stat().st_size for path in programs_folder().rglob("*") if path.is_file())
+
+
+def trim_programs(most_bytes: int = MOST_BYTES) -> int:
+    """Removes the programs that were used longest ago, until the rest takes no more than this; returns the bytes freed.
+
+    Others may use the folder meanwhile: a program that is gone is compiled again.
+    """
+    found = []
+    for path in programs_folder().rglob("*"):
+        with suppress(OSError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                found.append((max(status.st_atime, status.st_mtime), status.st_size, path))
+    freed, excess = 0, sum(size for _, size, _ in found) - most_bytes
+    for _, size, path in sorted(found):
+        if freed >= excess:
+            break
+        with suppress(OSError):
+            path.unlink()
+            freed += size
+    return freed
 
 
 def clean_programs() -> int:

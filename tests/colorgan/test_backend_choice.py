@@ -9,7 +9,7 @@ import pytest
 
 from colorgan import backend_choice
 from colorgan.backend_choice import BackendError, check_imported, use_any_backend, use_backend
-from colorgan.programs import clean_programs, programs_bytes, programs_folder
+from colorgan.programs import clean_programs, programs_bytes, programs_folder, trim_programs
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,17 @@ def test_compiled_programs_are_counted_and_removed() -> None:
     assert programs_bytes() >= 1000
     assert clean_programs() >= 1000
     assert (programs_bytes(), programs_folder().exists()) == (0, False)
+
+
+def test_the_programs_used_longest_ago_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORGAN_CACHE", str(tmp_path))
+    assert trim_programs() == 0  # there is no folder yet
+    folder = programs_folder() / "x86_64-0"
+    folder.mkdir(parents=True)
+    for age, name in enumerate("abcd"):
+        (folder / name).write_bytes(bytes(100))
+        os.utime(folder / name, (1000 - age, 1000 - age))
+    os.utime(folder / "d", (2000, 1))  # written first of all, and used last
+    assert trim_programs(400) == 0
+    assert trim_programs(250) == 200
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "d"]
