@@ -7,14 +7,17 @@ is the run that it would be alone, but for the order of sums: see docs/gpu.md.
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from colorgan.backend import memory_ran_out
 from colorgan.jax_fused_step import JaxFusedStep, Way
+from colorgan.jax_photos import load_batches
 from colorgan.jax_step import JaxStep
 from colorgan.progress import NonFiniteLossError, Progress
+from colorgan.step import Knobs
 from colorgan.trainer import PAUSE_SECONDS, Trainer
 
 MOST_PLACES = 64
@@ -96,15 +99,13 @@ class FusedTrainer:
         }
 
     def _take_step(self, runs: dict[int, Progress]) -> Any:
-        """Takes a step of all runs, and returns the losses of all places; those without a run see black photos."""
-        given = {place: (run.batch(), run.knobs().array()) for place, run in runs.items()}
-        batch, knobs = next(iter(given.values()))
-        all_photos = np.zeros((len(self._runs), *batch.shape), batch.dtype)
-        all_knobs = np.zeros((len(self._runs), *knobs.shape), knobs.dtype)
+        """Takes a step of all runs, and returns the losses of all places; what those without a run see is no matter."""
+        photos = load_batches({place: run.batch() for place, run in runs.items()}, len(self._runs))
+        knobs = np.zeros((len(self._runs), len(fields(Knobs))), np.float32)
         for place, run in runs.items():
-            all_photos[place], all_knobs[place] = given[place]
+            knobs[place] = run.knobs().array()
             run.step += 1
-        return self._step(all_photos, all_knobs)
+        return self._step(photos, knobs)
 
     def _run(self, place: int) -> Progress:
         run = self._runs[place]

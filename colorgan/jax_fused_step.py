@@ -44,11 +44,11 @@ class JaxFusedStep:
         """Lets the variables hold a member's state."""
         self._one.hold(jax.tree.map(lambda values: values[place], self._states))
 
-    def __call__(self, photos: NDArray[np.uint8], knobs: NDArray[np.float32]) -> Any:
+    def __call__(self, photos: Any, knobs: NDArray[np.float32]) -> Any:
         """Takes a step of all members, without waiting for it.
 
         Args:
-            photos: sRGB, (members, batch, size, size, 3).
+            photos: sRGB, uint8 (members, batch, size, size, 3), as `jax_photos.load_batches` returns them.
             knobs: (members, 11), the fields of `Knobs` in their order.
 
         Returns:

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from colorgan.step import INITIAL_LOSS_SCALE, LOSS_SCALE_GROWTH_STEPS, Knobs, Networks, slot
 
@@ -129,7 +128,7 @@ class JaxStep:
             if network.loss_scale is not None:
                 network.loss_scale.scale.assign(INITIAL_LOSS_SCALE)
 
-    def __call__(self, photos: NDArray[np.uint8], knobs: Knobs) -> Any:
+    def __call__(self, photos: Any, knobs: Knobs) -> Any:
         """Trains on one batch and returns its losses, without waiting for them."""
         state = self._state or self.state()
         self._state, losses = self._program(state, photos, knobs.array())

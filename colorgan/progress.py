@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorgan.batches import Batches
+from colorgan.batches import Batch, Batches
 from colorgan.config import TrainConfig
 from colorgan.epoch import TRAIN_METRICS, EpochResult
 from colorgan.folder import PhotosError
@@ -66,8 +66,8 @@ class Progress:
         """Steps of the whole run."""
         return self.config.schedule.epochs * self.batches.steps_per_epoch
 
-    def batch(self) -> NDArray[np.uint8]:
-        """Returns the crops of the next step, (batch, size, size, 3)."""
+    def batch(self) -> Batch:
+        """Returns what the next step sees."""
         return self.batches.batch(self.step)
 
     def knobs(self) -> Knobs:

@@ -105,11 +105,11 @@ class TrainStep(Protocol):
     def reset(self) -> None:
         """Gives all state its initial value."""
 
-    def __call__(self, photos: NDArray[np.uint8], knobs: Knobs) -> Any:
+    def __call__(self, photos: Any, knobs: Knobs) -> Any:
         """Trains on one batch and returns its losses.
 
         Args:
-            photos: sRGB, (batch, size, size, 3).
+            photos: sRGB, uint8 (batch, size, size, 3), as `backend.load_batch` returns them.
             knobs: The numbers of this step.
 
         Returns:

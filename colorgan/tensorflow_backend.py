@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from colorgan.batches import Batch
 from colorgan.config import PrecisionConfig
 
 
@@ -41,6 +44,11 @@ def normalize_batch(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[A
     )
     count = x.shape[1] * x.shape[2] * tf.cast(tf.shape(x)[0], tf.float32)
     return y, mean, variance * ((count - 1.0) / count)  # the operation returns the unbiased one
+
+
+def load_batch(batch: Batch) -> NDArray[np.uint8]:
+    """Returns the crops of a batch, uint8 (batch, size, size, 3)."""
+    return batch.array()
 
 
 def memory_ran_out(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from colorgan.backend import compiled
+from colorgan.backend import compiled, load_batch
 from colorgan.backend_choice import check_imported
 from colorgan.blocks import initialize
 from colorgan.checkpoint import Checkpoint, CheckpointError
@@ -191,7 +191,7 @@ class Trainer:
     def _warm_up(self, *, step: bool) -> None:
         """Traces and compiles all graphs, so that no run's first epoch pays for it."""
         if step:
-            self.train_step(self.progress.batch(), self.progress.knobs())
+            self.train_step(load_batch(self.progress.batch()), self.progress.knobs())
             self.train_step.settle()
         self.validator.measure(self.progress.measured[:1], self._predict)
         self.validator.examples(self.progress.measured[:1], self._predict, count=1)
@@ -210,7 +210,7 @@ class Trainer:
         losses: list[Any] = []
         started, progress = time.perf_counter(), self.progress
         while progress.step < progress.epoch_end and (not losses or time.perf_counter() - started < PAUSE_SECONDS):
-            losses.append(self.train_step(progress.batch(), progress.knobs()))
+            losses.append(self.train_step(load_batch(progress.batch()), progress.knobs()))
             progress.step += 1
         values = [np.asarray(loss) for loss in losses]
         self.train_step.settle()

@@ -23,6 +23,7 @@ pytestmark = [
 HERE = Path(__file__).parent
 HELD = (  # as many as take a minute; each is compiled anew
     "test_jax_backend.py",
+    "test_jax_photos.py",
     "test_jax_step.py",
     "test_fused_trainer.py",
     "../search/test_fused.py",

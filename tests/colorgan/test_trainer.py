@@ -209,7 +209,7 @@ def test_each_epoch_is_trained_and_measured_on_its_own_photos_and_confirmed_on_t
     thesis.reset(THESIS)
     photos = [thesis.progress.batches.photos(epoch) for epoch in range(3)]
     trained = [
-        {crop.tobytes() for step in range(4 * e, 4 * e + 4) for crop in thesis.progress.batches.batch(step)}
+        {crop.tobytes() for step in range(4 * e, 4 * e + 4) for crop in thesis.progress.batches.batch(step).array()}
         for e in range(3)
     ]
     for shown, crops in zip(photos, trained, strict=True):
@@ -243,7 +243,7 @@ def test_another_seed_gives_another_run(warm):
 def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
     warm.reset(CONFIG.with_values({"data.flip": False}))
     steps = len(photos.train)  # four passes of batches of four
-    crops = [crop.tobytes() for step in range(steps) for crop in warm.progress.batches.batch(step)]
+    crops = [crop.tobytes() for step in range(steps) for crop in warm.progress.batches.batch(step).array()]
     passes = [crops[i : i + len(photos.train)] for i in range(0, len(crops), len(photos.train))]
     everything = Counter(crop.tobytes() for crop in photos.train)
     assert len(passes) == 4
@@ -253,7 +253,7 @@ def test_each_pass_trains_on_each_crop_once_and_in_another_order(warm, photos):
 
 def test_about_half_of_the_crops_are_mirrored_in_each_pass_others_than_before(warm, photos):
     warm.reset(CONFIG)
-    found = [crop for step in range(100) for crop in warm.progress.batches.batch(step)]
+    found = [crop for step in range(100) for crop in warm.progress.batches.batch(step).array()]
     straight = {crop.tobytes() for crop in photos.train}
     mirrored = {crop[:, ::-1].tobytes() for crop in photos.train}
     assert not straight & mirrored
@@ -293,7 +293,7 @@ def test_the_moving_average_follows_its_warm_up(warm):
     average, weight = warm.best_generator.weights, warm.generator.weights
     expected = [ops.convert_to_numpy(v).astype(np.float64) for v in weight]
     for step in range(3):
-        warm.train_step(warm.progress.batch(), warm.progress.knobs())
+        warm.train_step(warm.progress.batch().array(), warm.progress.knobs())
         warm.train_step.settle()
         warm.progress.step += 1
         decay = (1 + step) / (10 + step)
