@@ -4,18 +4,32 @@
   `variables`, whatever their values are when it is called; it changes none.
 - `normalize_batch(x, gamma, beta, *, epsilon)`: batch normalization.
 - `load_batch(batch)`: the crops of a batch, uint8 (batch, size, size, 3), as the training step takes them.
-- `memory_ran_out(error)`: whether an error says so.
+- `says_no_memory(error)`: whether an error of the backend's own says that this machine or its GPU had no memory left.
 - `multiplies_exactly()`: whether matrix products keep float32's precision.
 """
 
 from __future__ import annotations
 
+import errno
+
 import keras
 
 if keras.backend.backend() == "jax":
-    from colorgan.jax_backend import compiled, memory_ran_out, multiplies_exactly, normalize_batch
+    from colorgan.jax_backend import compiled, multiplies_exactly, normalize_batch, says_no_memory
     from colorgan.jax_photos import load_batch
 else:
-    from colorgan.tensorflow_backend import compiled, load_batch, memory_ran_out, multiplies_exactly, normalize_batch
+    from colorgan.tensorflow_backend import compiled, load_batch, multiplies_exactly, normalize_batch, says_no_memory
 
-__all__ = ["compiled", "load_batch", "memory_ran_out", "multiplies_exactly", "normalize_batch"]
+__all__ = ["compiled", "load_batch", "memory_ran_out", "multiplies_exactly", "normalize_batch", "says_no_memory"]
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Returns whether an error, or one that it came from, says that this machine or its GPU had no memory left."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno == errno.ENOMEM):
+            return True
+        if says_no_memory(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

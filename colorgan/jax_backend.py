@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,16 +46,9 @@ def normalize_batch(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[A
     return (x - mean) * (jax.lax.rsqrt(variance + epsilon) * gamma) + beta, mean, variance
 
 
-def memory_ran_out(error: BaseException) -> bool:
-    """Returns whether an error, or one that it came from, says that this machine or its GPU had no memory left."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno == errno.ENOMEM):
-            return True
-        if isinstance(cause, jax.errors.JaxRuntimeError) and _OF_MEMORY.search(str(cause)):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+def says_no_memory(error: BaseException) -> bool:
+    """Returns whether an error is JAX's for want of memory."""
+    return isinstance(error, jax.errors.JaxRuntimeError) and _OF_MEMORY.search(str(error)) is not None
 
 
 def multiplies_exactly() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,18 +50,10 @@ def load_batch(batch: Batch) -> NDArray[np.uint8]:
     return batch.array()
 
 
-def memory_ran_out(error: BaseException) -> bool:
-    """Returns whether an error, or one that it came from, says that this machine or its GPU had no memory left."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MemoryError | tf.errors.ResourceExhaustedError):
-            return True
-        if isinstance(cause, OSError) and cause.errno == errno.ENOMEM:
-            return True
-        if isinstance(cause, tf.errors.OpError) and "out of memory" in str(cause).lower():  # CUDA's own words
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+def says_no_memory(error: BaseException) -> bool:
+    """Returns whether an error is TensorFlow's for want of memory."""
+    cuda = isinstance(error, tf.errors.OpError) and "out of memory" in str(error).lower()  # in its own words
+    return cuda or isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def multiplies_exactly() -> bool:

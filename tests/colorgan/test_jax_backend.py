@@ -9,8 +9,8 @@ if keras.backend.backend() != "jax":
 
 import jax
 
+from colorgan.backend import compiled, memory_ran_out
 from colorgan.config import PrecisionConfig
-from colorgan.jax_backend import compiled, memory_ran_out
 
 
 def test_a_program_sees_the_values_that_its_variables_have_then_and_is_traced_once():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorgan.tensorflow_backend import memory_ran_out
+from colorgan.backend import memory_ran_out
 
 
 def errors():
