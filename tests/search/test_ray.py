@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from colorgan.config import DataConfig
+from colorgan.config import DataConfig, TrainConfig
 from colorgan.photos import open_photos
 from colorgan.versions import versions
 from search.storage import StudyFolder
@@ -24,7 +24,8 @@ pytest.importorskip("ray", reason="the extra ray is not installed")
 
 from search.engines.ray_actor import Home, _misfit, differing
 from search.engines.ray_cluster import _fitting, actor_needs, actor_options
-from search.settings import Resources
+from search.messages import Job
+from search.settings import Resources, Search
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t"  # noqa: S105 - of nobody
@@ -215,6 +216,34 @@ def test_a_node_that_would_make_other_numbers_or_lose_checkpoints_is_refused_wit
     assert "photos must lie under the same path on every node" in _misfit(replace(home, data=elsewhere))
     for unseen in (replace(home, word="another's"), replace(home, witness=tmp_path / "gone" / ".driver")):
         assert "Give --checkpoints a place that all nodes reach" in _misfit(unseen)
+
+
+@pytest.mark.timeout(200)
+def test_a_worker_that_can_do_nothing_where_it_is_keeps_its_place_from_others(tmp_path: Path) -> None:
+    from search.engines.ray_engine import LOOK_SECONDS, RayEngine
+
+    data = DataConfig.model_validate({"size": 32, "crop_scales": [1.0], "train_limit": 16, "valid_limit": 4})
+    witness, said = tmp_path / ".driver", list[str]()
+    witness.write_text("process 7")
+    home = Home(tmp_path, data, open_photos(data).fingerprint, versions(), witness, "process 7")
+    engine = RayEngine(Search(workers=1), study="parked", home=home, address=None, say=said.append)
+    try:
+        engine.start()
+        while not engine.idle():
+            engine.wait(0.5)
+        witness.write_text("another's")
+        engine.dispatch(0, Job(0, TrainConfig(data=data), tmp_path / "0.npz"))
+        engine.kill(0)
+        while not said:
+            engine.wait(0.5)
+        assert said[0].startswith("worker 1 is not used: ")
+        assert "does not see" in said[0]
+        time.sleep(LOOK_SECONDS)
+        engine.wait(0.5)
+        assert (engine.count, list(engine.idle()), len(said)) == (1, [], 1)
+        assert engine.memory_bytes() == {}  # and no third one was made
+    finally:
+        engine.close()
 
 
 def test_versions_that_make_other_numbers_are_named() -> None:
