@@ -33,7 +33,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of a worker beside training and validation, as measured on warm workers (README, "Measured").
+    """Seconds of a worker beside training and validation, as measured where most of the recording was made.
 
     Attributes:
         start: From a worker's start until it takes jobs.
@@ -41,9 +41,9 @@ class Costs:
         reset: Any other.
     """
 
-    start: float = 8.0
-    build: float = 2.3
-    reset: float = 0.13
+    start: float = 6.9
+    build: float = 0.9
+    reset: float = 0.02
 
 
 @dataclass
