@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from colorgan.config import Part
 from colorgan.disk import written_whole
@@ -27,12 +28,19 @@ FINISHED: tuple[Outcome, ...] = get_args(Outcome)
 Value = bool | int | float | str | None
 
 
+_CHECKED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # as `Part` is
+
+
 class RecordError(ValueError):
     """A record file that cannot be read; the message names it."""
 
 
-class EpochRecord(Part):
-    """One epoch of a trial; metrics that are not finite are left out."""
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CHECKED)
+class EpochRecord:
+    """One epoch of a trial; metrics that are not finite are left out.
+
+    Slots, as a study has a record of each epoch of each trial in memory: a model would take twice the room.
+    """
 
     epoch: int
     step: int

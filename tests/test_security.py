@@ -173,7 +173,7 @@ def trial(number: int, value: float | None, *, more: str = "valid/psnr_db", **ot
         "objective": value,
         "seed": number,
         "params": {RATE: 10.0 ** -(2 + number % 3)},
-        "epochs": (EpochRecord.model_validate(epoch),) if value else (),
+        "epochs": (EpochRecord(**epoch),) if value else (),
     }
     return TrialRecord.model_validate({**fields, **others})
 
