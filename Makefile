@@ -112,7 +112,7 @@ check: setup-dev ## Formatting, lint, types, import directions
 	.venv/bin/lint-imports --no-logo
 
 test: check ## All checks, then all tests
-	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 chaos: setup-dev ## Kill real studies 200 times at random moments and compare what they find: KILLS=
 	CHAOS_KILLS=$(or $(KILLS),200) $(VENV_PYTHON) -m pytest -s tests/search/test_chaos.py tests/search/test_ray.py tests/search/test_postgres.py

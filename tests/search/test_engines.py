@@ -30,7 +30,7 @@ TRAIN: dict[str, Any] = {
     "validation": {"examples": 1},
 }
 LONG = {**TRAIN, "schedule": {**TRAIN["schedule"], "epochs": 100_000}}
-STUCK_SECONDS, TRIALS_PER_WORKER = 12.0, 4
+STUCK_SECONDS, TRIALS_PER_WORKER = 6.0, 4
 SECRET = "s3cr3t"  # noqa: S105 - of nobody
 
 
@@ -206,7 +206,7 @@ def test_a_worker_that_does_nothing_any_more_is_replaced(pool: Pool, tmp_path: P
     pool.process().suspend()
     lost = pool.lost()
     assert lost.number == 5
-    assert lost.reason == "its worker process did nothing for 12 s (stuck_seconds) and was ended"
+    assert lost.reason == "its worker process did nothing for 6 s (stuck_seconds) and was ended"
 
 
 def test_a_worker_for_which_there_is_nothing_is_let_go(pool: Pool) -> None:

@@ -45,7 +45,7 @@ def test_asha_begins_more_and_lets_few_go_on(surrogate: Surrogate) -> None:
 
 
 def test_more_workers_take_less_time(surrogate: Surrogate) -> None:
-    many = dataclasses.replace(TPE, workers=64, trainings=128.0)
+    many = dataclasses.replace(TPE, workers=64, trainings=192.0)
     assert many.seconds(surrogate) < TPE.seconds(surrogate)
     assert simulate(dataclasses.replace(many, sampler={"name": "random"}), surrogate).complete > 64
 
