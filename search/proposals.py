@@ -8,7 +8,8 @@ drawn again, and costs neither a trial nor its number.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 import optuna
@@ -26,7 +27,7 @@ from search.space import Params, Space
 
 ATTEMPTS = 20  # by the method itself
 RANDOM_ATTEMPTS = 1000  # thereafter: the method knows nothing but what is there
-_Key = frozenset[tuple[str, Any]]
+_Key = tuple[tuple[str, Any], ...]
 EXHAUSTIVE = (optuna.samplers.GridSampler, optuna.samplers.BruteForceSampler)  # they go through a space in order
 
 
@@ -156,7 +157,7 @@ class Proposer(BaseSampler):
                 method = optuna.samplers.RandomSampler(seed=trial.number)
             draft = _Draft(method, _study(seen), seen.shifted(trial))
             params = self._space.suggest(cast(optuna.Trial, draft))
-            if frozenset(params.items()) not in known:
+            if _key(params) not in known:
                 break
         self._drawn[trial.number] = params
         return draft.distributions
@@ -191,7 +192,7 @@ class Proposer(BaseSampler):
         trials = study._get_trials(deepcopy=False, use_cache=True)  # by number
         unseen = [*self._unseen, *range(self._looked_at, len(trials))]
         self._unseen = [n for n in unseen if n == number or trials[n].state == TrialState.WAITING]
-        self._tried.update(frozenset(trials[n].params.items()) for n in unseen if n not in self._unseen)
+        self._tried.update(_key(trials[n].params) for n in unseen if n not in self._unseen)
         self._looked_at = len(trials)
         return self._tried
 
@@ -199,6 +200,11 @@ class Proposer(BaseSampler):
         if number not in self._methods:
             self._methods[number] = self._make(number)
         return self._methods[number]
+
+
+def _key(params: Mapping[str, Any]) -> _Key:
+    """Returns what equal configurations have in common."""
+    return tuple(sorted(params.items(), key=itemgetter(0)))
 
 
 class _Draft:
