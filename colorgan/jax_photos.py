@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from colorgan.batches import Batch
 
 SHARE = 0.05  # of a device's memory, that all crops of one kind may take
-KEPT = 2  # kinds of crops: a worker's trials rarely have more, and none for long
+KEPT = 2  # kinds of crops: a worker's trials rarely have more
 
 _kept: dict[tuple[int, tuple[int, ...]], tuple[NDArray[np.uint8], Any]] = {}
 """Crops on the device by where they lie in this process, which nothing else can while they are kept here."""
