@@ -16,6 +16,7 @@ from search.oracle_sampler import OracleSampler
 from search.proposals import (
     History,
     Proposer,
+    Remembered,
     pruned_as_complete,
     pruned_as_measured,
     stopped_as_pruned,
@@ -47,8 +48,10 @@ def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTria
             return pruned_as_measured(trial)
         return pruned_as_complete(trial) if name in COMPLETE_ONLY else trial
 
+    remembered = Remembered(see)
+
     def view(real: optuna.Study) -> History:
-        return History(real, learned=learned, see=see)
+        return History(real, learned=learned, see=remembered)
 
     repeat = study.search.repeat_configurations or name in FINITE_SAMPLERS or name in ORACLES  # which look themselves
     return Proposer(_maker(study, space), space, view=view, repeat=repeat)

@@ -73,6 +73,30 @@ class History:
         return copy.deepcopy(found) if deepcopy else found
 
 
+class Remembered:
+    """What is shown of a trial, worked out once for as long as the trial stays as it is.
+
+    A storage has another object for a trial that has changed (`owned_storage.py`, Optuna's in memory), and methods do
+    not change what they are shown.
+    """
+
+    def __init__(self, see: Callable[[FrozenTrial], FrozenTrial]) -> None:
+        """Remembers nothing yet.
+
+        Args:
+            see: Turns a trial into what is shown of it.
+        """
+        self._see = see
+        self._seen: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
+
+    def __call__(self, trial: FrozenTrial) -> FrozenTrial:
+        """Returns what is shown of a trial."""
+        known = self._seen.get(trial.number)
+        if known is None or known[0] is not trial:
+            known = self._seen[trial.number] = (trial, self._see(trial))
+        return known[1]
+
+
 def stopped_as_pruned(trial: FrozenTrial) -> FrozenTrial:
     """Returns a trial that has reported but is not finished as one that was pruned there: a paused one, above all."""
     if trial.state != TrialState.RUNNING or not trial.intermediate_values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -10,10 +11,13 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search import proposals
+from search.database import open_study
 from search.experience import Lesson, as_trials
 from search.methods import make_sampler
-from search.proposals import History, pruned_as_complete, stopped_as_pruned
+from search.owned_storage import gathered
+from search.proposals import History, Remembered, pruned_as_complete, stopped_as_pruned
 from search.space import Space
+from search.storage import StudyFolder
 from search.study import StudySpec
 
 L1, DEPTH, NORMAL, DROPOUT = "losses.l1_weight", "generator.depth", "generator.normalization", "generator.dropout"
@@ -129,6 +133,30 @@ def test_what_a_trial_has_reported_is_seen_as_if_it_had_ended_there() -> None:
     complete = pruned_as_complete(seen)
     assert (complete.state, complete.value) == (TrialState.COMPLETE, 4.0)
     assert pruned_as_complete(paused) is paused
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_trial_is_looked_at_once_and_again_when_it_has_changed(stored: bool, tmp_path: Path) -> None:
+    stored_study = open_study(StudyFolder(tmp_path), name="x", directions=["minimize"])
+    study = stored_study if stored else optuna.create_study()
+    looked = []
+    see = Remembered(lambda trial: looked.append(trial.number) or stopped_as_pruned(trial))  # type: ignore[func-returns-value]
+    seen = History(study, learned=(), see=see)
+
+    def shown() -> list[tuple[TrialState, float | None]]:
+        seen.get_trials(deepcopy=False)
+        return [(trial.state, trial.value) for trial in seen.get_trials()]
+
+    with gathered(study):
+        first, second = study.ask(), study.ask()
+        assert shown() == [(TrialState.RUNNING, None)] * 2
+        for step, value in enumerate((3.0, 2.0)):
+            first.report(value, step)
+            assert shown() == [(TrialState.PRUNED, value), (TrialState.RUNNING, None)]
+        study.tell(first, 1.0)
+        assert shown() == [(TrialState.COMPLETE, 1.0), (TrialState.RUNNING, None)]
+    assert looked == [0, 1, 0, 0, 0]
+    assert second.number == 1
 
 
 def test_gp_learns_from_stopped_trials() -> None:
