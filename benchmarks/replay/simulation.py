@@ -75,7 +75,9 @@ def simulate(setting: Setting, surrogate: Surrogate) -> Search:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     spec = setting.study(surrogate)
     space = Space(spec.space, spec.train)
-    study = optuna.create_study(sampler=make_sampler(spec, space), pruner=make_pruner(spec))
+    study = optuna.create_study(  # by its name Optuna's Hyperband draws brackets
+        study_name=f"repeat {setting.repeat}", sampler=make_sampler(spec, space), pruner=make_pruner(spec)
+    )
     engine = SimulatedEngine(workers=setting.workers, train=lambda _, config: surrogate.train(config), costs=COSTS)
     with tempfile.TemporaryDirectory() as nothing:  # nothing is written to it
         folder = UnwrittenStudy(Path(nothing), clock=lambda: engine.now)

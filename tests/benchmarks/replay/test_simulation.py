@@ -19,10 +19,12 @@ def surrogate() -> Surrogate:
     return recorded_surrogate()
 
 
-def test_a_search_is_reproducible_and_a_repeat_is_another(surrogate: Surrogate) -> None:
-    first = simulate(TPE, surrogate)
-    assert simulate(TPE, surrogate) == first
-    assert simulate(dataclasses.replace(TPE, repeat=1), surrogate) != first
+@pytest.mark.parametrize("pruner", ["none", "asha", "hyperband"])
+def test_a_search_is_reproducible_and_a_repeat_is_another(pruner: str, surrogate: Surrogate) -> None:
+    setting = dataclasses.replace(TPE, pruner=PRUNERS[pruner])
+    first = simulate(setting, surrogate)
+    assert simulate(setting, surrogate) == first
+    assert simulate(dataclasses.replace(setting, repeat=1), surrogate) != first
 
 
 def test_it_begins_with_the_default_and_ends_with_its_budget(surrogate: Surrogate) -> None:
