@@ -128,8 +128,11 @@ def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: An
             cluster.add_node(**NODE, num_cpus=2)
             run.wait_for(lambda: "continued" in run.log(0), "the new node")
             assert "going on elsewhere" in run.output
+            held = actors()[0]
+            held.suspend()  # so that the study is not over before the second worker has started
             run.wait_for(lambda: len(actors()) == 2, "the second worker for which it has room")
             run.wait_for(lambda: run.epochs(1) > 2, "epochs of the second trial")
+            held.resume()
             workers = actors()
             assert not any(SECRET in str(worker.environ()) for worker in workers)
             driver.kill()
