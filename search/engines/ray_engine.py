@@ -193,8 +193,8 @@ class RayEngine:
         for event in heard.events:
             if isinstance(event, WorkerReady):
                 self._early_deaths, self._ever_ready = 0, True
-            elif isinstance(event, TrialEnded) and self._outlived(worker, event):
-                self._retire(worker)
+            elif isinstance(event, TrialEnded) and self._outlived(worker, event) and worker.number in self._workers:
+                self._retire(worker)  # once, where several of its trials have ended at a time
                 self._fill()
         return heard.events
 
