@@ -67,7 +67,7 @@ class TableWriter:
             "worker_seconds": worker,
             "busy_seconds": busy,
             "busy_share": busy / worker if worker else 0.0,
-            "workers": snapshot.workers,
+            "workers": snapshot.workers if snapshot.worker_seconds else self._before.get("workers") or snapshot.workers,
             "machine": {"system": platform.platform(), "cores": os.cpu_count()},
             "versions": versions(*SEARCH_PACKAGES),
         }

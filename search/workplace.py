@@ -62,7 +62,7 @@ class Workplace:
             say: Called with a line for people.
 
         Raises:
-            EngineError: There is no such cluster, or no Ray.
+            EngineError: There is no Ray.
         """
         if self.engine == "ray":
             return _ray_engine(self, spec, folder, photos, say)

@@ -24,7 +24,11 @@ class Engine(Protocol):
     count: int  # of workers when all run
 
     def start(self) -> None:
-        """Starts the workers; returns at once, each says `WorkerReady` when it is."""
+        """Starts the workers; returns at once, each says `WorkerReady` when it is.
+
+        Raises:
+            EngineError: There is nowhere to start them.
+        """
 
     def idle(self) -> Sequence[int]:
         """Returns the workers that wait for a job, one with several free places so many times."""

@@ -26,25 +26,38 @@ HOW_TO_ENTER = "a cluster with a token wants RAY_AUTH_MODE=token in the environm
 
 
 class RayCluster:
-    """The Ray that this process has joined, or started."""
+    """The Ray that this process joins, or starts.
+
+    Attributes:
+        joined: Whether it has been.
+    """
 
     def __init__(self, address: str | None, *, cores: float | None = None) -> None:
-        """Joins the cluster at an address, or starts a Ray of its own, whose dashboard listens on 127.0.0.1.
+        """Does nothing yet.
 
         Args:
             address: `auto`, HOST:PORT, or ray://HOST:PORT; None starts one.
             cores: How many cores one that is started shall offer at least.
+        """
+        self._address, self._cores = address, cores
+        self.joined, self._ours = False, False
+
+    def join(self) -> None:
+        """Joins the cluster at the address, or starts a Ray of its own, whose dashboard listens on 127.0.0.1.
 
         Raises:
             EngineError: There is none at this address, or it does not start.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that a study runs
         self._ours = not ray.is_initialized()
-        if not self._ours:
-            return
+        if self._ours:
+            self._init(self._address)
+        self.joined = True
+
+    def _init(self, address: str | None) -> None:
         given: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
-            given |= {"num_cpus": math.ceil(max(cores or 1, usable_cores())), "object_store_memory": STORE_BYTES}
+            given |= {"num_cpus": math.ceil(max(self._cores or 1, usable_cores())), "object_store_memory": STORE_BYTES}
             given |= {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
         else:  # nodes run the driver's own code, whatever they have installed
             given["runtime_env"] = {"py_modules": [str(_folder(package)) for package in (colorgan, search)]}

@@ -43,7 +43,7 @@ class RayEngine:
         backend: Backend = "tensorflow",
         places: int | None = 1,
     ) -> None:
-        """Joins the cluster, or starts one.
+        """Prepares the pool; the cluster is joined, or started, with the first workers.
 
         Args:
             settings: How many workers, what each is given, and when one is replaced.
@@ -54,17 +54,13 @@ class RayEngine:
             backend: What the workers compute with.
             places: How many trials of one architecture a worker trains at a time, as one program; None lets those with
                 a GPU measure.
-
-        Raises:
-            EngineError: There is no such cluster.
         """
         self._settings, self._study, self._home, self._say = settings, study, home, say
         self._backend = backend
         self._wanted = None if settings.workers == "auto" else settings.workers
         self._cluster = RayCluster(address, cores=(self._wanted or 1) * settings.resources.cpu)
-        self._need = actor_needs(settings.resources, gpus=self._cluster.gpus())
-        self._places = places if self._need.get("GPU") else places or 1
-        self.count = self._allowed()
+        self._need: dict[str, float] = {}
+        self._places, self.count = places, self._wanted or 1  # until the cluster has been joined
         self._workers: dict[int, RayWorker] = {}
         self._retired: list[RayWorker] = []
         self._parked: list[RayWorker] = []
@@ -72,7 +68,13 @@ class RayEngine:
         self._growing, self._ever_ready, self._said_room, self._looked = False, False, False, time.monotonic()
 
     def start(self) -> None:
-        """Starts the workers that are missing."""
+        """Starts the workers that are missing.
+
+        Raises:
+            EngineError: There is no such cluster.
+        """
+        if not self._cluster.joined:
+            self._join()
         self._growing = True
         self._fill()
 
@@ -148,6 +150,12 @@ class RayEngine:
         self._retired.clear()
         self._cluster.close()
 
+    def _join(self) -> None:
+        self._cluster.join()
+        self._need = actor_needs(self._settings.resources, gpus=self._cluster.gpus())
+        self._places = self._places if self._need.get("GPU") else self._places or 1
+        self.count = self._allowed()
+
     def _allowed(self) -> int:
         """Returns how many workers there shall be: at least one, which waits for room where there is none."""
         most = math.ceil((self._settings.trials or sys.maxsize) / (self._places or 1))
@@ -166,7 +174,7 @@ class RayEngine:
     def _look(self) -> None:
         """Follows the nodes that come and go, and kills workers that do nothing any more."""
         now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        if not self._cluster.joined or now - self._looked < LOOK_SECONDS:
             return
         self._looked, self.count = now, self._allowed()
         self._parked = [worker for worker in self._parked if not worker.gone()]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -22,10 +22,15 @@ from search.storage import StudyFolder
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
-from search.engines.ray_actor import Home, _misfit, differing
+from search.engines import ray_engine
+from search.engines.ray_actor import Heard, Home, _misfit, differing
 from search.engines.ray_cluster import _fitting, actor_needs, actor_options
-from search.messages import Job
+from search.engines.workload import Workload
+from search.messages import Event, Job, TrialEnded, WorkerReady
+from search.run import run_study
 from search.settings import Resources, Search
+from search.study import read_study
+from search.workplace import Workplace
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t"  # noqa: S105 - of nobody
@@ -175,6 +180,87 @@ def test_a_study_needs_ray_only_where_it_is_asked_for(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "--engine ray needs the package ray: make setup EXTRAS=ray" in done.stderr
+
+
+def test_a_finished_study_starts_no_ray_and_forgets_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = STUDY.replace("epochs: 160", "epochs: 1").replace("trials: 2", "trials: 1, workers: 1")
+    (tmp_path / "study.yaml").write_text(text)
+    spec = read_study(tmp_path / "study.yaml")
+    done = run_study(spec, results=tmp_path)
+    monkeypatch.setattr("ray.init", lambda **_: pytest.fail("a Ray was started"))
+    elsewhere = spec.model_copy(update={"search": spec.search.model_copy(update={"workers": 3})})
+    again = run_study(elsewhere, results=tmp_path, workplace=Workplace("ray"))
+    assert again.records == done.records
+    assert (again.summary["workers"], again.summary["ending"]) == (1, "finished")
+
+
+class ScriptedWorker:
+    """A `RayWorker` without Ray, which trains nothing: it says what it is given to say."""
+
+    made: ClassVar[list[ScriptedWorker]]
+
+    def __init__(self, number: int, *_: Any, places: int) -> None:
+        self.number, self.load, self.asked = number, Workload(places), object()
+        self.memory_bytes, self.kills, self.ready, self.ready_at = 0, list[str](), True, time.monotonic()
+        self.says: list[Event] = [WorkerReady(number, "CPU", 0.0)]
+        self.begin = self.load.begin
+        self.made.append(self)
+
+    @property
+    def free(self) -> int:
+        return self.load.free
+
+    def hear(self) -> Heard:
+        events, self.says = tuple(self.says), []
+        for event in events:
+            self.load.take(event)
+        return Heard(events, cpu_seconds=1.0, memory_bytes=0)
+
+    def kill(self, reason: str) -> None:
+        self.kills.append(reason)
+
+    def stuck_seconds(self) -> float:
+        return 0.0
+
+    def await_end(self, seconds: float) -> None:
+        assert self.kills, seconds
+
+
+class ScriptedCluster:
+    """A `RayCluster` without Ray, of one node."""
+
+    joined = False
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.gpus, self.room = lambda: False, lambda _need: 1
+
+    def join(self) -> None:
+        self.joined = True
+
+    def close(self) -> None:
+        self.joined = False
+
+
+def test_a_worker_whose_trials_run_out_of_memory_together_is_replaced_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ScriptedWorker.made = []
+    monkeypatch.setattr(ray_engine, "RayCluster", ScriptedCluster)
+    monkeypatch.setattr(ray_engine, "RayWorker", ScriptedWorker)
+    monkeypatch.setattr(ray_engine.ray, "wait", lambda asked, **_: (asked, []))
+    home = Home(tmp_path, DataConfig(), "", {})
+    engine = ray_engine.RayEngine(Search(workers=1), study="s", home=home, address=None, say=print, places=2)
+    engine.start()
+    engine.wait(0.1)
+    assert list(engine.idle()) == [0, 0]
+    for number in range(2):
+        engine.dispatch(0, Job(number, TrainConfig(), tmp_path / f"{number}.npz"))
+    first = ScriptedWorker.made[0]
+    first.says = [TrialEnded(number, "out of memory", "none left") for number in range(2)]
+    assert [event.number for event in engine.wait(0.1) if isinstance(event, TrialEnded)] == [0, 1]
+    assert (len(first.kills), list(engine.idle())) == (1, [1, 1])
+    engine.close()
+    assert [len(worker.kills) for worker in ScriptedWorker.made] == [1, 1]
 
 
 def test_a_worker_gets_what_the_study_says_and_its_part_of_a_gpu() -> None:
