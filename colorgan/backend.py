@@ -5,6 +5,7 @@
 - `normalize_batch(x, gamma, beta, *, epsilon)`: batch normalization.
 - `load_batch(batch)`: the crops of a batch, uint8 (batch, size, size, 3), as the training step takes them.
 - `says_no_memory(error)`: whether an error of the backend's own says that this machine or its GPU had no memory left.
+- `keep_to_share()`: called before anything is computed, keeps the process to its part of a GPU's memory.
 - `multiplies_exactly()`: whether matrix products keep float32's precision.
 """
 
@@ -15,12 +16,27 @@ import errno
 import keras
 
 if keras.backend.backend() == "jax":
-    from colorgan.jax_backend import compiled, multiplies_exactly, normalize_batch, says_no_memory
+    from colorgan.jax_backend import compiled, keep_to_share, multiplies_exactly, normalize_batch, says_no_memory
     from colorgan.jax_photos import load_batch
 else:
-    from colorgan.tensorflow_backend import compiled, load_batch, multiplies_exactly, normalize_batch, says_no_memory
+    from colorgan.tensorflow_backend import (
+        compiled,
+        keep_to_share,
+        load_batch,
+        multiplies_exactly,
+        normalize_batch,
+        says_no_memory,
+    )
 
-__all__ = ["compiled", "load_batch", "memory_ran_out", "multiplies_exactly", "normalize_batch", "says_no_memory"]
+__all__ = [
+    "compiled",
+    "keep_to_share",
+    "load_batch",
+    "memory_ran_out",
+    "multiplies_exactly",
+    "normalize_batch",
+    "says_no_memory",
+]
 
 
 def memory_ran_out(error: BaseException) -> bool:

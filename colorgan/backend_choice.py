@@ -15,6 +15,7 @@ from colorgan.config_parts import BACKEND_VARIABLE, BACKENDS
 from colorgan.errors import CannotRunError
 from colorgan.programs import kept_programs, trim_programs
 
+SHARE_VARIABLE = "COLORGAN_GPU_SHARE"  # what part of a GPU's memory a process may take, where that is not all of it
 _THREADS: Mapping[str, tuple[str, ...]] = {
     "tensorflow": ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
     "jax": ("OMP_NUM_THREADS", "PJRT_NPROC"),  # XLA's flags for it leave loops in parallel (jaxlib 0.10, measured)

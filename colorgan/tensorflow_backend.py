@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from colorgan.backend_choice import SHARE_VARIABLE
 from colorgan.batches import Batch
 from colorgan.config import PrecisionConfig
 
@@ -50,6 +53,20 @@ def load_batch(batch: Batch) -> NDArray[np.uint8]:
     return batch.array()
 
 
+def keep_to_share() -> None:
+    """Bounds the memory that TensorFlow takes of the process's only GPU to the share that the environment names.
+
+    Memory still grows up to there where TF_FORCE_GPU_ALLOW_GROWTH says so. Nothing is bounded where nobody knows how
+    much the GPU has.
+    """
+    share = float(os.environ.get(SHARE_VARIABLE) or 0.0)
+    if not share or len(gpus := tf.config.list_physical_devices("GPU")) != 1:
+        return
+    if all_of_it := _gpu_mebibytes():
+        bound = tf.config.LogicalDeviceConfiguration(memory_limit=int(share * all_of_it))
+        tf.config.set_logical_device_configuration(gpus[0], [bound])
+
+
 def says_no_memory(error: BaseException) -> bool:
     """Returns whether an error is TensorFlow's for want of memory."""
     cuda = isinstance(error, tf.errors.OpError) and "out of memory" in str(error).lower()  # in its own words
@@ -59,3 +76,14 @@ def says_no_memory(error: BaseException) -> bool:
 def multiplies_exactly() -> bool:
     """Returns whether a matrix product of float32 is one of float32: a GPU may round its inputs to 10 bits (TF32)."""
     return not tf.config.list_physical_devices("GPU")
+
+
+def _gpu_mebibytes() -> int | None:
+    """Returns the memory of the GPU that CUDA_VISIBLE_DEVICES names; TensorFlow tells only once it has taken it."""
+    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES")
+    try:
+        said = subprocess.run([*asked, *([f"--id={gpu}"] if gpu else [])], capture_output=True, text=True, timeout=20)
+        return int(said.stdout)
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
-from colorgan.backend import memory_ran_out
+from colorgan.backend import keep_to_share, memory_ran_out
 from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
 from colorgan.disk import cannot_write, explain
 from colorgan.errors import CannotRunError
@@ -30,11 +30,12 @@ class TrialRunner:
     """Runs one job after another."""
 
     def __init__(self, *, warm_step: bool = True) -> None:
-        """Keeps nothing yet.
+        """Keeps nothing yet, and its process to its part of a GPU.
 
         Args:
             warm_step: As in `Trainer`.
         """
+        keep_to_share()
         self._warm_step = warm_step
         self._trainers: OrderedDict[str, Trainer] = OrderedDict()
         self._validators: dict[tuple[int, PrecisionConfig], Validator] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from colorgan.backend_choice import thread_variables
+from colorgan.backend_choice import SHARE_VARIABLE, thread_variables
 from colorgan.config import Backend
 from colorgan.config_parts import BACKEND_VARIABLE
 
@@ -24,7 +24,8 @@ def worker_environment(backend: Backend, *, threads: int = 1, gpu_share: float =
     if not gpu_share:
         return settings | thread_variables(backend, threads)
     if backend == "tensorflow":
-        return settings | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        bound = {SHARE_VARIABLE: f"{ALL_SHARES * gpu_share:.3f}"} if gpu_share < 1 else {}
+        return settings | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} | bound
     settings |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     if gpu_share < 1 and not {_JAX_FRACTION, _JAX_FRACTION_BEFORE} & os.environ.keys():
         settings |= {_JAX_FRACTION: f"{ALL_SHARES * gpu_share:.3f}"}

@@ -23,7 +23,9 @@ def test_workers_that_share_a_gpu_share_its_memory(monkeypatch: pytest.MonkeyPat
     assert alone["XLA_PYTHON_CLIENT_PREALLOCATE"] == shared["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert "XLA_CLIENT_MEM_FRACTION" not in alone
     assert shared["XLA_CLIENT_MEM_FRACTION"] == "0.300"
-    assert worker_environment("tensorflow", gpu_share=1 / 3)["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    alone, shared = (worker_environment("tensorflow", gpu_share=share) for share in (1.0, 1 / 3))
+    assert alone["TF_FORCE_GPU_ALLOW_GROWTH"] == shared["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert (alone.get("COLORGAN_GPU_SHARE"), shared["COLORGAN_GPU_SHARE"]) == (None, "0.300")
     monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.1")  # the user's own; JAX refuses both
     assert "XLA_CLIENT_MEM_FRACTION" not in worker_environment("jax", gpu_share=1 / 3)
 

@@ -66,6 +66,13 @@ def with_values(**values: Any) -> TrainConfig:
     return CONFIG.with_values({path.replace("__", "."): value for path, value in values.items()})
 
 
+def test_a_worker_keeps_to_its_share_of_a_gpu_before_its_first_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = list[str]()
+    monkeypatch.setattr("search.trial.keep_to_share", lambda: kept.append("kept"))
+    TrialRunner()
+    assert kept == ["kept"]
+
+
 def test_a_trial_says_start_epochs_and_end(runner: TrialRunner, tmp_path: Path) -> None:
     start, *epochs, end = run(runner, Job(4, CONFIG, tmp_path / "c.npz"))
     assert isinstance(start, TrialStarted)
