@@ -2,7 +2,8 @@
 # Makes .venv and keeps it true: pinned packages and the project itself, editable. Called by make with what it
 # shall hold: `run`, or `dev` for checks, tests and benchmarks as well. Does nothing when .venv is as it should be.
 #
-# Environment, each may be empty: PYTHON, ACCELERATOR (cpu, gpu, or jax: JAX on the CPU, no TensorFlow), EXTRAS (comma-separated), UV (empty: use pip).
+# Environment, each may be empty: PYTHON, ACCELERATOR (cpu, gpu, or without TensorFlow jax, jax-gpu), EXTRAS
+# (comma-separated), UV (empty: use pip).
 #
 # .venv/setup-state says what .venv holds: accelerator, run or dev, checksum of the requirements, folder of the
 # project. It says `unfinished` and the process from before the first package until after the last.
@@ -20,7 +21,9 @@ fail() { say "$*"; exit 1; }
 
 main() {
     role=$1
-    case ${ACCELERATOR:=} in ''|cpu|gpu|jax) ;; *) fail "ACCELERATOR is '$ACCELERATOR'; it can be cpu, gpu or jax" ;; esac
+    case ${ACCELERATOR:=} in ''|cpu|gpu|jax|jax-gpu) ;;
+        *) fail "ACCELERATOR is '$ACCELERATOR'; it can be cpu, gpu, jax or jax-gpu" ;;
+    esac
     has_accelerator='' has_role='' has_checksum='' has_place=''
     if [ -e "$state" ]; then
         read -r has_accelerator has_role has_checksum has_place < "$state" || true

@@ -153,6 +153,8 @@ def test_a_broken_python_or_another_accelerator_means_a_new_environment(project:
     assert "no longer works" in project.set_up().stderr
     assert "made for the cpu" in project.set_up(ACCELERATOR="gpu").stderr
     assert project.installs()[-1].endswith(".[gpu]")
+    assert "made for the gpu" in project.set_up(ACCELERATOR="jax-gpu").stderr
+    assert project.installs()[-1].endswith(".[jax-gpu]")
 
 
 def test_an_environment_made_by_someone_else_is_left_alone(project: Project):

@@ -63,7 +63,7 @@ PROGRAMS: dict[Backend, str] = {
 }
 _CUDA: dict[Backend, str] = {
     "tensorflow": "make setup ACCELERATOR=gpu installs the CUDA libraries",
-    "jax": "docs/gpu.md says how JAX's CUDA libraries are installed",
+    "jax": "make setup EXTRAS=jax-gpu installs the CUDA libraries; ACCELERATOR=jax-gpu without TensorFlow",
 }
 _LIBRARIES = re.compile(r"dlopen|cuInit|CUDA|cuda|cudnn|libnv", re.ASCII)
 

@@ -105,7 +105,7 @@ def judge_jax(installed: dict[str, str], *, gpus: int) -> Finding:
     if "jax" not in installed:
         return problem("JAX is not installed", "make setup EXTRAS=jax, or another backend")
     if gpus and len(installed) == 1:
-        return warning(f"{named} for CPUs alone, beside {gpus} NVIDIA GPUs", "docs/gpu.md says what to install")
+        return warning(f"{named} for CPUs alone, beside {gpus} NVIDIA GPUs", "make setup EXTRAS=jax-gpu")
     return ok(f"{named}, {f'{gpus} NVIDIA GPUs' if gpus else 'no NVIDIA GPU'}")
 
 
