@@ -160,8 +160,7 @@ class Search(Part):
     there is room for."""
     workers_per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
     """Workers that share a GPU. A small network leaves most of one idle, and each worker has a core's work to do beside
-    it. With JAX each gets its part of the memory; TensorFlow's workers take what they need, so leave them room. On Ray
-    `resources` says it."""
+    it. Each gets its part of the memory. On Ray `resources` says it."""
     fuse: Annotated[Literal["off", "auto"] | int, _count_or("off", "auto", least=2, most=MAX_FUSED)] = "off"
     """How many trials of one architecture a worker trains at a time, as one program; only with `backend: jax`. `auto`:
     as many as it measures to be faster than one after another, and on a CPU none."""
