@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.replay.curve_models import MODELS, cross_validate
 from benchmarks.replay.findings import AFTER, FEW, Findings
 from benchmarks.replay.noise import epoch_to_epoch, smoothed
-from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, SMOOTH_EPOCHS, WHOLE, Cell
+from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, QUIET_METHODS, SMOOTH_EPOCHS, WHOLE, Cell
 from benchmarks.replay.recording import Recorded, by_configuration
 from benchmarks.replay.regret import Estimate
 from benchmarks.replay.sensitivity import shares
@@ -53,6 +53,7 @@ def blocks(found: Findings, trainings: Sequence[Recorded], *, command: str) -> d
         ),
         "variants": _variants(found),
         "drawn": _drawn(found),
+        "quiet": _quiet(found),
         "importance": _importance(trainings, found.surrogate),
         "noise": _noise(found),
     }
@@ -145,6 +146,24 @@ def _drawn(found: Findings) -> str:
         return ""
     goal = plain[0].at(WHOLE)
     return f"Random search's best of 100 has found a regret of {goal} here.\n\n{_judged(found, cells, goal.value)}"
+
+
+def _quiet(found: Findings) -> str:
+    plain = [found.curves(cell, "found") for cell in found.cells("drawn", row="random, none")]
+    if not plain or not found.cells("quiet"):
+        return ""
+    goal = plain[0].at(WHOLE).value
+    columns = ["drawn spaces, 2 workers", "noise", *(f"found after {cost:.0f}" for cost in AFTER)]
+    columns += ["cost of random's 100", "promoted after 16", "after 50"]
+    rows = []
+    for name in QUIET_METHODS:
+        for cell in (*found.cells("drawn", row=name), *found.cells("quiet", row=name)):
+            best, promoted = (found.curves(cell, measure) for measure in ("found", "promoted"))
+            row = [cell.row, f"{cell.setting.noise:g}", *(_interval(best.at(cost)) for cost in AFTER)]
+            rows.append(
+                [*row, _costs(best.cost_of(goal)), *(_interval(promoted.at(cost)) for cost in (AFTER[0], 50.0))]
+            )
+    return table(columns, rows)
 
 
 def _judged(found: Findings, cells: Sequence[Cell], goal: float) -> str:

@@ -42,12 +42,24 @@ VARIANTS: dict[str, tuple[Method, Method]] = {
     "tpe, asha 3/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": 3, "reduction_factor": 2}),
     "cmaes, none": ({"name": "cmaes"}, PRUNERS["none"]),
     "gp, none": ({"name": "gp"}, PRUNERS["none"]),
+    "gp, asha 2/2": ({"name": "gp"}, {"name": "asha", "min_epochs": 2, "reduction_factor": 2}),
 }
 """By what the page calls them; asha by its min_epochs / reduction_factor, 2/2 as in studies/quickstart.yaml."""
 VARIANT_REPEATS = 3
-DRAWN = {name: VARIANTS[name] for name in ("tpe, none", "tpe, asha 2/2", "tpe, asha 3/2", "cmaes, none", "gp, none")}
+_CANDIDATES = (
+    "tpe, none",
+    "tpe, asha 1/2",
+    "tpe, asha 2/2",
+    "tpe, asha 3/2",
+    "cmaes, none",
+    "gp, none",
+    "gp, asha 2/2",
+)
+DRAWN = {name: VARIANTS[name] for name in _CANDIDATES}
 DRAWN |= {"random, none": ({"name": "random"}, PRUNERS["none"])}
 DRAWN_REPEATS = 8  # each in a space of its own
+QUIET_METHODS, QUIET = ("tpe, none", "tpe, asha 1/2", "tpe, asha 2/2"), (0.5, 0.0)
+"""What the drawn spaces would be like if seeds differed less: so many times as much as they do."""
 SMOOTH_EPOCHS, SEEDS_PER_TRIAL, NOISE_REPEATS = (1, 2, 3), (1, 2, 4), 4
 QUICK_CELLS = 10
 
@@ -57,7 +69,7 @@ class Cell:
     """Repeats of one search.
 
     Attributes:
-        part: "cross", "variant", "drawn" or "noise".
+        part: "cross", "variant", "drawn", "quiet" or "noise".
         row: What the page calls it, or the sampler.
         column: The pruner, where it is one of a table.
         repeats: How many searches, at the least.
@@ -83,7 +95,7 @@ class Cell:
 
 def cells(*, times: int = 1, quick: bool = False) -> list[Cell]:
     """Returns all that is simulated, with so many times the repeats; `quick` with little of some."""
-    found = [replace(cell, times=times) for cell in (*_cross(), *_variants(), *_drawn(), *_noise())]
+    found = [replace(cell, times=times) for cell in (*_cross(), *_variants(), *_drawn(), *_quiet(), *_noise())]
     if quick:
         small = [cell for cell in found if cell.setting.workers in (2, 8) and cell.row != "keras_tuner.bayesian"]
         chosen = {cell.name for cell in random.Random(0).sample(small, QUICK_CELLS)}  # noqa: S311 - no secret
@@ -136,6 +148,13 @@ def _variants() -> Iterator[Cell]:
 def _drawn() -> Iterator[Cell]:
     for name, (sampler, pruner) in _present(DRAWN):
         yield Cell("drawn", name, "", Setting(sampler, pruner, AT_HOME, WHOLE, drawn=True), DRAWN_REPEATS)
+
+
+def _quiet() -> Iterator[Cell]:
+    for share in QUIET:
+        for name in QUIET_METHODS:
+            setting = Setting(*VARIANTS[name], AT_HOME, WHOLE, drawn=True, noise=share)
+            yield Cell("quiet", name, f"{share:g}", setting, DRAWN_REPEATS)
 
 
 def _present(methods: Mapping[str, tuple[Method, Method]]) -> Iterator[tuple[str, tuple[Method, Method]]]:

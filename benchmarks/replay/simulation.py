@@ -38,6 +38,7 @@ class Setting:
         smooth_epochs: The objective's.
         seeds_per_trial: The search's.
         drawn: Whether each repeat searches another space that the recording leaves possible.
+        noise: How many times as much a seed adds as in the recording.
     """
 
     sampler: Mapping[str, Any]
@@ -48,6 +49,7 @@ class Setting:
     smooth_epochs: int = 2
     seeds_per_trial: int = 1
     drawn: bool = False
+    noise: float = 1.0
 
     def study(self, surrogate: Surrogate) -> StudySpec:
         """Returns it as a study whose end is the budget's."""
@@ -73,6 +75,7 @@ class Setting:
 def simulate(setting: Setting, surrogate: Surrogate) -> Search:
     """Runs the project's driver with the project's methods on simulated workers."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    surrogate = surrogate if setting.noise == 1.0 else surrogate.with_noise(setting.noise)
     spec = setting.study(surrogate)
     space = Space(spec.space, spec.train)
     study = optuna.create_study(  # by its name Optuna's Hyperband draws brackets

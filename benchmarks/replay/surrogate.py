@@ -7,6 +7,7 @@ here too.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import zlib
 from collections.abc import Sequence
@@ -97,6 +98,13 @@ class Surrogate:
         nearest = np.argsort(np.square(self.points[self.paired] - point).sum(axis=1), kind="stable")[:NEIGHBOURS]
         chance = np.random.default_rng([config.seed, zlib.crc32(point.tobytes())])
         return chance.standard_normal(len(nearest)) @ self.noise_curves[nearest] / np.sqrt(len(nearest))
+
+    def with_noise(self, share: float) -> Surrogate:
+        """Returns the same space, where a seed adds so many times as much."""
+        self.optimum()  # looked for once for both
+        other = copy.copy(self)
+        other.noise_curves = share * self.noise_curves
+        return other
 
     def train(self, config: TrainConfig) -> Training:
         """Returns what training a configuration says."""

@@ -39,6 +39,12 @@ def test_it_begins_with_the_default_and_ends_with_its_budget(surrogate: Surrogat
     assert search.found[-1] <= search.promoted[-1] or search.promoted[-1] == search.default
 
 
+def test_without_noise_what_looks_best_is_the_best_that_was_found(surrogate: Surrogate) -> None:
+    search = simulate(dataclasses.replace(TPE, noise=0.0, trainings=24.0), surrogate)
+    assert search.promoted[-1] == min(search.found[-1], search.default)
+    assert simulate(dataclasses.replace(TPE, trainings=24.0), surrogate) != search
+
+
 def test_asha_begins_more_and_lets_few_go_on(surrogate: Surrogate) -> None:
     whole = simulate(dataclasses.replace(TPE, sampler={"name": "random"}), surrogate)
     halved = simulate(dataclasses.replace(TPE, sampler={"name": "random"}, pruner=PRUNERS["asha"]), surrogate)

@@ -65,6 +65,15 @@ def test_noise_is_as_large_and_as_alike_as_recorded(surrogate: Surrogate) -> Non
     assert np.allclose(np.cov(drawn.T), wanted, atol=0.12 * wanted.max())
 
 
+def test_a_quieter_space_is_the_same_with_less_of_a_seeds_noise(surrogate: Surrogate) -> None:
+    config = elsewhere(surrogate)
+    half = surrogate.with_noise(0.5)
+    assert np.allclose(half.noise(config), 0.5 * surrogate.noise(config))
+    assert (half.value(config), half.optimum()) == (surrogate.value(config), surrogate.optimum())
+    silent = [epoch.metrics[METRIC] for epoch in surrogate.with_noise(0.0).train(config).epochs]
+    assert silent == list(surrogate.curve(config))
+
+
 def test_nothing_of_the_space_is_better_than_the_optimum(surrogate: Surrogate) -> None:
     best, params = surrogate.optimum()
     assert surrogate.value(surrogate.space.to_config(params, seed=0)) == pytest.approx(best)
