@@ -133,8 +133,7 @@ def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: An
             cluster.add_node(**NODE, num_cpus=2)
             run.wait_for(lambda: "continued" in run.log(0), "the new node")
             assert "going on elsewhere" in run.output
-            run.wait_for(lambda: len(actors()) == 2, "the second worker for which it has room")
-            run.wait_for(lambda: run.epochs(1) > 2, "epochs of the second trial")
+            run.wait_for(lambda: run.epochs(1) > 2, "epochs of the second trial")  # on whichever worker is first
             workers = actors()
             assert not any(SECRET in str(worker.environ()) for worker in workers)
             driver.kill()
@@ -202,6 +201,7 @@ class ScriptedWorker:
     def __init__(self, number: int, *_: Any, places: int) -> None:
         self.number, self.load, self.asked = number, Workload(places), object()
         self.memory_bytes, self.kills, self.ready, self.ready_at = 0, list[str](), True, time.monotonic()
+        self.made_at = self.ready_at
         self.says: list[Event] = [WorkerReady(number, "CPU", 0.0)]
         self.begin = self.load.begin
         self.made.append(self)
@@ -229,10 +229,11 @@ class ScriptedWorker:
 class ScriptedCluster:
     """A `RayCluster` without Ray, of one node."""
 
+    places = 1  # for workers
     joined = False
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        self.gpus, self.room = lambda: False, lambda _need: 1
+        self.gpus, self.room = lambda: False, lambda _need: self.places
 
     def join(self) -> None:
         self.joined = True
@@ -241,17 +242,47 @@ class ScriptedCluster:
         self.joined = False
 
 
-def test_a_worker_whose_trials_run_out_of_memory_together_is_replaced_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def scripted(monkeypatch: pytest.MonkeyPatch, settings: Search, places: int = 1) -> ray_engine.RayEngine:
+    """A Ray engine without Ray, started, whose workers have said that they are ready."""
     ScriptedWorker.made = []
     monkeypatch.setattr(ray_engine, "RayCluster", ScriptedCluster)
     monkeypatch.setattr(ray_engine, "RayWorker", ScriptedWorker)
     monkeypatch.setattr(ray_engine.ray, "wait", lambda asked, **_: (asked, []))
-    home = Home(tmp_path, DataConfig(), "", {})
-    engine = ray_engine.RayEngine(Search(workers=1), study="s", home=home, address=None, say=print, places=2)
+    home = Home(Path.cwd(), DataConfig(), "", {})
+    engine = ray_engine.RayEngine(settings, study="s", home=home, address=None, say=print, places=places)
     engine.start()
     engine.wait(0.1)
+    return engine
+
+
+def test_workers_are_added_as_nodes_join_and_no_more_than_there_are_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "LOOK_SECONDS", 0.0)
+    engine = scripted(monkeypatch, Search(trials=3))
+    assert list(engine.idle()) == [0]
+    for places, workers in ((2, 2), (9, 3)):
+        monkeypatch.setattr(ScriptedCluster, "places", places)
+        engine.wait(0.1)
+        assert engine.count == len(ScriptedWorker.made) == workers
+    engine.close()
+    assert all(len(worker.kills) == 1 for worker in ScriptedWorker.made)
+
+
+def test_a_worker_that_waits_for_room_is_let_go_when_its_node_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(ScriptedCluster, "places", 2)
+    engine = scripted(monkeypatch, Search())
+    first, second = ScriptedWorker.made
+    second.ready = False
+    monkeypatch.setattr(ScriptedCluster, "places", 1)
+    engine.wait(0.1)
+    assert (engine.count, first.kills, len(second.kills)) == (1, [], 1)
+    engine.close()
+
+
+def test_a_worker_whose_trials_run_out_of_memory_together_is_replaced_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = scripted(monkeypatch, Search(workers=1), places=2)
     assert list(engine.idle()) == [0, 0]
     for number in range(2):
         engine.dispatch(0, Job(number, TrainConfig(), tmp_path / f"{number}.npz"))
