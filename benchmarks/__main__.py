@@ -15,7 +15,7 @@ from benchmarks.report import Options, Report, machine
 
 NAMES = (
     *("startup", "step_time", "backends", "fused", "packing", "trial_overhead", "memory", "driver_scale"),
-    *("hparams_page", "colorize", "ray_engine", "quickstart"),
+    *("hparams_page", "colorize", "ray_engine", "quickstart", "population"),
 )  # fmt: skip
 
 
