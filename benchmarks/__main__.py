@@ -48,7 +48,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which; default: all of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="a smoke test of each; its numbers mean nothing")
     parser.add_argument("--out", type=Path, help="also write the results to this file, as JSON")
-    parser.add_argument("--trials", type=int, default=8, help="trial_overhead: trials of each contestant (8)")
+    parser.add_argument(
+        "--trials", type=int, default=8, help="trial_overhead: of each contestant; population: members (8)"
+    )
     parser.add_argument(
         "--setting",
         choices=["one", "all", "both"],
