@@ -1,10 +1,10 @@
 """Population based training against as many trainings that copy nothing: is it worth a study's trials?
 
 Members of the quickstart's default architecture begin with random rates and weights. After each two epochs the worst
-quarter goes on from the state of a member of the best, with its numbers a fifth smaller or larger (truncation
-selection of Jaderberg et al. 2017, arXiv:1711.09846). The best member is measured as it is, on photos that chose
-nothing; then its numbers, as they changed from epoch to epoch, train fresh seeds, which says whether they were good or
-the member was lucky.
+quarter goes on from the state of a member of the best, with its rate and L1 weight a fifth smaller or a quarter larger
+(truncation selection of Jaderberg et al. 2017, arXiv:1711.09846). The best member is measured as it is, on photos that
+chose nothing; then its numbers, as they changed from epoch to epoch, train fresh seeds, which says whether they were
+good or the member was lucky.
 
 `python -m benchmarks.population MEMBERS SEED COPY EPOCHS STEPS` is one population, in a process of its own.
 """
@@ -91,20 +91,20 @@ class Population:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self._seed))
         return [Member(number, (self.space.suggest(study.ask()),)) for number in range(members)]
 
-    def train(self, member: Member, until: int, *, seed: int | None = None) -> float:
+    def train(self, member: Member, until: int) -> float:
         """Trains a member on from its checkpoint, and returns its objective."""
-        self._load(self._config(member.numbers[-1], member.number if seed is None else seed), member.number)
+        self._load(self.space.to_config(member.numbers[-1], seed=member.number), member.number)
         self._train(until)
         self.trainer.save(self._file(member.number))
         return self._objective()
 
     def train_anew(self, member: Member, seed: int) -> float:
         """Returns the objective of a training with a member's numbers on another seed."""
-        self.trainer.reset(self._config(member.numbers[0], seed))
+        self.trainer.reset(self.space.to_config(member.numbers[0], seed=seed))
         for place, numbers in enumerate(member.numbers):
             if place:
                 self.trainer.save(self._file(-1))
-                self._load(self._config(numbers, seed), -1)
+                self._load(self.space.to_config(numbers, seed=seed), -1)
             self._train(min((place + 1) * INTERVAL, self.epochs))
         return self._objective()
 
@@ -133,9 +133,6 @@ class Population:
             value = float(numbers[path]) * self._chance.choice(FACTORS)
             found[path] = min(max(value, float(parameter.low)), float(parameter.high))
         return found
-
-    def _config(self, numbers: Params, seed: int) -> TrainConfig:
-        return self.space.to_config(numbers, seed=seed)
 
     def _load(self, config: TrainConfig, number: int) -> None:
         file = self._file(number)

@@ -140,19 +140,16 @@ def _variants(found: Findings) -> str:
 
 
 def _drawn(found: Findings) -> str:
-    cells = found.cells("drawn")
-    plain = [found.curves(cell, "found") for cell in cells if cell.row == "random, none"]
-    if not plain:
+    if (goal := _drawn_goal(found)) is None:
         return ""
-    goal = plain[0].at(WHOLE)
-    return f"Random search's best of 100 has found a regret of {goal} here.\n\n{_judged(found, cells, goal.value)}"
+    judged = _judged(found, found.cells("drawn"), goal.value)
+    return f"Random search's best of 100 has found a regret of {goal} here.\n\n{judged}"
 
 
 def _quiet(found: Findings) -> str:
-    plain = [found.curves(cell, "found") for cell in found.cells("drawn", row="random, none")]
-    if not plain or not found.cells("quiet"):
+    goal = _drawn_goal(found)
+    if goal is None or not found.cells("quiet"):
         return ""
-    goal = plain[0].at(WHOLE).value
     columns = ["drawn spaces, 2 workers", "noise", *(f"found after {cost:.0f}" for cost in AFTER)]
     columns += ["cost of random's 100", "promoted after 16", "after 50"]
     rows = []
@@ -161,9 +158,19 @@ def _quiet(found: Findings) -> str:
             best, promoted = (found.curves(cell, measure) for measure in ("found", "promoted"))
             row = [cell.row, f"{cell.setting.noise:g}", *(_interval(best.at(cost)) for cost in AFTER)]
             rows.append(
-                [*row, _costs(best.cost_of(goal)), *(_interval(promoted.at(cost)) for cost in (AFTER[0], 50.0))]
+                [
+                    *row,
+                    _costs(best.cost_of(goal.value)),
+                    *(_interval(promoted.at(cost)) for cost in (AFTER[0], AFTER[2])),
+                ]
             )
     return table(columns, rows)
+
+
+def _drawn_goal(found: Findings) -> Estimate | None:
+    """Returns what plain random search finds in drawn spaces; None where that was not simulated."""
+    plain = found.cells("drawn", row="random, none")
+    return found.curves(plain[0], "found").at(WHOLE) if plain else None
 
 
 def _judged(found: Findings, cells: Sequence[Cell], goal: float) -> str:
