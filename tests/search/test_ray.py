@@ -41,7 +41,7 @@ train:
   data: {photos: sample, size: 32, crop_scales: [1.0], train_limit: 16, valid_limit: 4}
   generator: {filters: 4, depth: 3, dropout: 0.5}
   discriminator: {filters: 4, depth: 2}
-  schedule: {epochs: 160, steps_per_epoch: 4, batch_size: 8}
+  schedule: {epochs: 200, steps_per_epoch: 4, batch_size: 8}
   validation: {examples: 0, moving_average: 0.9}
 space:
   optimizer.generator_learning_rate: {type: float, low: 1.0e-4, high: 1.0e-2, log: true}
@@ -133,7 +133,8 @@ def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: An
             cluster.add_node(**NODE, num_cpus=2)
             run.wait_for(lambda: "continued" in run.log(0), "the new node")
             assert "going on elsewhere" in run.output
-            run.wait_for(lambda: run.epochs(1) > 2, "epochs of the second trial")  # on whichever worker is first
+            run.wait_for(lambda: len(actors()) == 2, "the second worker for which it has room")
+            run.wait_for(lambda: run.epochs(1) > 2, "epochs of the second trial")
             workers = actors()
             assert not any(SECRET in str(worker.environ()) for worker in workers)
             driver.kill()
@@ -182,7 +183,7 @@ def test_a_study_needs_ray_only_where_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_finished_study_starts_no_ray_and_forgets_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = STUDY.replace("epochs: 160", "epochs: 1").replace("trials: 2", "trials: 1, workers: 1")
+    text = STUDY.replace("epochs: 200", "epochs: 1").replace("trials: 2", "trials: 1, workers: 1")
     (tmp_path / "study.yaml").write_text(text)
     spec = read_study(tmp_path / "study.yaml")
     done = run_study(spec, results=tmp_path)
