@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from search.engines.workload import Workload
-from search.messages import Event, Job, WorkerReady
+from search.messages import Event, Job, StopTrial, WorkerReady
 
 LEAST_LOAD = 0.01  # of a core; a process that waits for something that never comes takes less
 TAIL_BYTES = 600
@@ -102,6 +102,10 @@ class WorkerHandle:
         """Sends it something; of one that is dead the reading thread says so."""
         with suppress(BrokenPipeError, ConnectionResetError, OSError):
             self._connection.send(message)
+
+    def stop(self, wish: StopTrial) -> None:
+        """Asks it to leave a trial."""
+        self.tell(wish)
 
     def begin(self, job: Job) -> None:
         """Gives it a job."""

@@ -11,7 +11,6 @@ import math
 import os
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -20,13 +19,14 @@ from search.doctor.limits import oom_kills
 from search.engines import MAX_EARLY_DEATHS, EngineError
 from search.engines.environment import worker_environment
 from search.engines.handle import WorkerHandle
-from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerLost, WorkerReady
+from search.engines.pool import ON_PURPOSE, Pool
+from search.messages import Event, Quit, TrialEnded, WorkerLost, WorkerReady
 
 QUIT_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # between two looks at whether the workers still do something
 
 
-class LocalEngine:
+class LocalEngine(Pool[WorkerHandle]):
     """Warm worker processes on this machine. See `Engine` for the methods."""
 
     def __init__(
@@ -56,13 +56,13 @@ class LocalEngine:
             places: How many trials of one architecture a worker trains at a time, as one program; None lets those with
                 a GPU measure.
         """
+        super().__init__()
         self._gpus, self._backend = visible_gpus(), backend
         self._places = places if self._gpus else places or 1
         wanted = workers or len(self._gpus) * workers_per_gpu or usable_cores()
         self.count = min(wanted, math.ceil((most or wanted) / (places or 1)))
         self._logs, self._max_trials, self._max_bytes = logs, trials_per_worker, worker_memory_bytes
         self._stuck_seconds, self._looked = stuck_seconds, 0.0
-        self._workers: dict[int, WorkerHandle] = {}
         self._retired: list[WorkerHandle] = []
         self._mail: SimpleQueue[tuple[WorkerHandle, Event | None]] = SimpleQueue()
         self._ended_seconds, self._early_deaths = 0.0, 0
@@ -74,35 +74,6 @@ class LocalEngine:
         for number in range(self.count):
             if number not in self._workers:
                 self._spawn(number)
-
-    def idle(self) -> Sequence[int]:
-        """Returns the workers that wait for a job, one with several free places so many times."""
-        return [worker.number for worker in self._workers.values() for _ in range(worker.free)]
-
-    def takes(self, worker: int, architecture: str) -> bool:
-        """Returns whether a worker that waits could take a trial of this architecture now."""
-        return self._workers[worker].load.takes(architecture)
-
-    def holds(self, worker: int, architecture: str) -> bool:
-        """Returns whether a worker keeps a trainer built for this architecture."""
-        return architecture in self._workers[worker].load.architectures
-
-    def dispatch(self, worker: int, job: Job) -> None:
-        """Gives an idle worker a job."""
-        self._workers[worker].begin(job)
-
-    def stop(self, number: int, *, save: bool) -> None:
-        """Asks the worker of a trial to leave it at the next pause."""
-        for worker in self._having(number):
-            worker.tell(StopTrial(number, save))
-
-    def kill(self, number: int) -> None:
-        """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause."""
-        for worker in self._having(number):
-            if len(worker.load.jobs) > 1:
-                worker.tell(StopTrial(number, save=False))
-            else:
-                worker.kill("its worker process was ended on purpose")
 
     def release_idle(self) -> None:
         """Ends the workers that wait for a job."""
@@ -140,7 +111,7 @@ class LocalEngine:
         """Ends all workers, those with a trial at once, and waits until they are gone."""
         for worker in list(self._workers.values()):
             if not worker.idle:
-                worker.kill("its worker process was ended on purpose")
+                worker.kill(ON_PURPOSE)
             self._retire(worker)
         for worker in self._retired:
             worker.end(QUIT_SECONDS)
@@ -159,9 +130,6 @@ class LocalEngine:
         place, gpus = number % len(self._gpus), len(self._gpus)
         sharers = len(range(place, self.count, gpus))
         return worker_environment(self._backend, gpu_share=1 / sharers) | {"CUDA_VISIBLE_DEVICES": self._gpus[place]}
-
-    def _having(self, number: int) -> list[WorkerHandle]:
-        return [worker for worker in self._workers.values() if number in worker.load.jobs]
 
     def _look(self) -> None:
         """Kills workers that do nothing any more: stopped by a signal, or waiting for what never comes."""

@@ -16,20 +16,20 @@ from ray.exceptions import RayError
 
 from colorgan.config import Backend
 from search.engines import MAX_EARLY_DEATHS, EngineError
+from search.engines.pool import ON_PURPOSE, Pool
 from search.engines.ray_actor import Home
 from search.engines.ray_cluster import RayCluster, actor_needs, actor_options
 from search.engines.ray_worker import RayWorker
-from search.messages import Event, Job, StopTrial, TrialEnded, WorkerLost, WorkerReady
+from search.messages import Event, TrialEnded, WorkerLost, WorkerReady
 from search.settings import Search
 
 END_SECONDS = 10.0
 MOST_AWAITED = 1024  # of the workers that were let go, whose end is awaited when all is over
 LOOK_SECONDS = 2.0  # between two looks at nodes and workers
 PATIENCE_SECONDS = 30.0  # after which it is said that workers wait for room
-ON_PURPOSE = "its worker process was ended on purpose"
 
 
-class RayEngine:
+class RayEngine(Pool[RayWorker]):
     """Warm workers on Ray. See `Engine` for the methods."""
 
     def __init__(
@@ -55,13 +55,13 @@ class RayEngine:
             places: How many trials of one architecture a worker trains at a time, as one program; None lets those with
                 a GPU measure.
         """
+        super().__init__()
         self._settings, self._study, self._home, self._say = settings, study, home, say
         self._backend = backend
         self._wanted = None if settings.workers == "auto" else settings.workers
         self._cluster = RayCluster(address, cores=(self._wanted or 1) * settings.resources.cpu)
         self._need: dict[str, float] = {}
         self._places, self.count = places, self._wanted or 1  # until the cluster has been joined
-        self._workers: dict[int, RayWorker] = {}
         self._retired: list[RayWorker] = []
         self._parked: list[RayWorker] = []
         self._made, self._early_deaths, self._ended_seconds = 0, 0, 0.0
@@ -77,35 +77,6 @@ class RayEngine:
             self._join()
         self._growing = True
         self._fill()
-
-    def idle(self) -> Sequence[int]:
-        """Returns the workers that wait for a job, one with several free places so many times."""
-        return [worker.number for worker in self._workers.values() for _ in range(worker.free)]
-
-    def takes(self, worker: int, architecture: str) -> bool:
-        """Returns whether a worker that waits could take a trial of this architecture now."""
-        return self._workers[worker].load.takes(architecture)
-
-    def holds(self, worker: int, architecture: str) -> bool:
-        """Returns whether a worker keeps a trainer built for this architecture."""
-        return architecture in self._workers[worker].load.architectures
-
-    def dispatch(self, worker: int, job: Job) -> None:
-        """Gives an idle worker a job."""
-        self._workers[worker].begin(job)
-
-    def stop(self, number: int, *, save: bool) -> None:
-        """Asks the worker of a trial to leave it at the next pause."""
-        for worker in self._having(number):
-            worker.stop(StopTrial(number, save))
-
-    def kill(self, number: int) -> None:
-        """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause."""
-        for worker in self._having(number):
-            if len(worker.load.jobs) > 1:
-                worker.stop(StopTrial(number, save=False))
-            else:
-                worker.kill(ON_PURPOSE)
 
     def release_idle(self) -> None:
         """Ends the workers that wait for a job, and those that never got room."""
@@ -167,9 +138,6 @@ class RayEngine:
             worker = RayWorker(self._made, self._study, self._home, options, places=self._places)
             self._workers[self._made] = worker
             self._made += 1
-
-    def _having(self, number: int) -> list[RayWorker]:
-        return [worker for worker in self._workers.values() if number in worker.load.jobs]
 
     def _look(self) -> None:
         """Follows the nodes that come and go, and kills workers that do nothing any more."""

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from colorgan.config import DataConfig, TrainConfig
+from colorgan.packs import CACHE_VARIABLE
 from colorgan.photos import open_photos
 from colorgan.versions import versions
 from search.storage import StudyFolder
@@ -107,6 +108,11 @@ def actors() -> list[psutil.Process]:
     return [child for child in children if child.is_running() and "ray::TrialActor" in child.name()]
 
 
+def packs(cache: Path) -> list[tuple[int, int]]:
+    """What tells a pack in a cache from one that was made anew."""
+    return [(found.stat().st_ino, found.stat().st_mtime_ns) for found in cache.glob("photos/*/pack.json")]
+
+
 @pytest.fixture
 def cluster() -> Iterator[Any]:
     """A head that trains nothing, and a node with room for one worker."""
@@ -122,7 +128,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.mark.timeout(500)
 def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: Any, tmp_path: Path) -> None:
-    shared = tmp_path / "shared"
+    shared, cache = tmp_path / "shared", tmp_path / "cache"
     run = Run(tmp_path / "ray", "--engine", "ray", "--address", cluster.address, "--checkpoints", str(shared))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLORGAN_STORAGE", f"sqlite:///{tmp_path}/{SECRET}.db")
@@ -130,13 +136,15 @@ def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: An
         try:
             run.wait_for(lambda: run.epochs(0) > 2, "epochs of the first trial")
             cluster.remove_node(cluster.first, allow_graceful=False)
-            cluster.add_node(**NODE, num_cpus=2)
+            cluster.add_node(**NODE, num_cpus=2, env_vars={CACHE_VARIABLE: str(cache)})
             run.wait_for(lambda: "continued" in run.log(0), "the new node")
             assert "going on elsewhere" in run.output
             run.wait_for(lambda: len(actors()) == 2, "the second worker for which it has room")
             run.wait_for(lambda: run.epochs(1) > 2, "epochs of the second trial")
             workers = actors()
             assert not any(SECRET in str(worker.environ()) for worker in workers)
+            packed = packs(cache)
+            assert len(packed) == 1, "a node packs the photos itself, once for both of its workers"
             driver.kill()
             driver.wait()
             psutil.wait_procs(workers, timeout=60)
@@ -152,6 +160,7 @@ def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: An
     kept = [record.number for record in records if run.folder.trial(record.number).checkpoint.exists()]
     assert kept == [min(records, key=lambda record: record.objective or 0.0).number]
     assert not list(shared.rglob("*.npz"))
+    assert packs(cache) == packed
 
 
 @pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="takes a while; make chaos runs it")

@@ -1,0 +1,74 @@
+"""The part of an engine that is the same wherever its workers are: who takes what, and who has which trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+from search.engines.workload import Workload
+from search.messages import Job, StopTrial
+
+ON_PURPOSE = "its worker process was ended on purpose"
+
+
+class PoolWorker(Protocol):
+    """One worker as its engine holds it."""
+
+    number: int
+    load: Workload
+
+    @property
+    def free(self) -> int:
+        """How many more jobs it would take."""
+
+    def begin(self, job: Job) -> None:
+        """Gives it a job."""
+
+    def stop(self, wish: StopTrial) -> None:
+        """Asks it to leave a trial."""
+
+    def kill(self, reason: str) -> None:
+        """Ends it at once."""
+
+
+Worker = TypeVar("Worker", bound=PoolWorker)
+
+
+class Pool(Generic[Worker]):
+    """Workers by number. See `Engine` for the methods."""
+
+    def __init__(self) -> None:
+        """Has none yet."""
+        self._workers: dict[int, Worker] = {}
+
+    def idle(self) -> Sequence[int]:
+        """Returns the workers that wait for a job, one with several free places so many times."""
+        return [worker.number for worker in self._workers.values() for _ in range(worker.free)]
+
+    def takes(self, worker: int, architecture: str) -> bool:
+        """Returns whether a worker that waits could take a trial of this architecture now."""
+        return self._workers[worker].load.takes(architecture)
+
+    def holds(self, worker: int, architecture: str) -> bool:
+        """Returns whether a worker keeps a trainer built for this architecture."""
+        return architecture in self._workers[worker].load.architectures
+
+    def dispatch(self, worker: int, job: Job) -> None:
+        """Gives an idle worker a job."""
+        self._workers[worker].begin(job)
+
+    def stop(self, number: int, *, save: bool) -> None:
+        """Asks the worker of a trial to leave it at the next pause."""
+        for worker in self._having(number):
+            worker.stop(StopTrial(number, save))
+
+    def kill(self, number: int) -> None:
+        """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause."""
+        for worker in self._having(number):
+            if len(worker.load.jobs) > 1:
+                worker.stop(StopTrial(number, save=False))
+            else:
+                worker.kill(ON_PURPOSE)
+
+    def _having(self, number: int) -> list[Worker]:
+        return [worker for worker in self._workers.values() if number in worker.load.jobs]
