@@ -46,8 +46,8 @@ def run(options: Options) -> Report:
     found = [_study(case, workers) for case in cases]
     rows = [row(case, result) for case, result in zip(cases, found, strict=True)]
     notes = [
-        f"{workers} workers, six epochs of ten seconds; defaults of asha, median and tpe. The driver keeps up if "
-        f"it handles {workers / 10:.0f} reports a second. One study shows four photos at every second epoch.",
+        f"{workers} workers, six epochs of ten seconds; asha from the first epoch on, a third going on. The driver "
+        f"keeps up if it handles {workers / 10:.0f} reports a second. One study shows four photos every second epoch.",
         "CPU: the driver's own processor time, to which other programs on the machine add little. First and last: of "
         "a study's trials, by their messages, without the first hand-out to all workers at once and without its end.",
     ]

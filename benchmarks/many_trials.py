@@ -47,6 +47,7 @@ from search.view import View
 
 REPORT_SECONDS = 10.0
 EPOCHS = 6
+PRUNER_ARGUMENTS = {"median": {"warmup_epochs": 2}, "asha": {"min_epochs": 1, "reduction_factor": 3}}
 EVERY = 500  # messages, between two points of the course
 SIZE = 64  # pixels
 
@@ -126,8 +127,7 @@ def _study(
 def _spec(trials: int, sampler: str, pruner: str, examples: int) -> StudySpec:
     tree = read_study(ROOT / "studies" / "quickstart.yaml", trials=trials).model_dump()
     tree["search"]["sampler"], tree["search"]["pruner"] = {"name": sampler}, {"name": pruner}
-    if pruner == "median":
-        tree["search"]["pruner"]["warmup_epochs"] = 2
+    tree["search"]["pruner"] |= PRUNER_ARGUMENTS.get(pruner, {})
     tree["train"]["schedule"]["epochs"] = EPOCHS
     tree["train"]["validation"]["examples"] = examples
     return StudySpec.model_validate(tree)

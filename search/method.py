@@ -5,7 +5,7 @@
     sampler: {name: keras_tuner.bayesian, beta: 2.6}    KerasTuner's oracles: search/oracle.py
     pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
     pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold
-    pruner: {name: asha, min_epochs: 1, reduction_factor: 3}      pauses trials, and lets the best go on (rungs.py)
+    pruner: {name: asha, min_epochs: 3, reduction_factor: 2}      pauses trials, and lets the best go on (rungs.py)
 
 Arguments are Optuna's, checked against its signatures; what cannot be written in YAML (functions, other samplers) and
 the seed (it is `search.seed`) are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than
@@ -115,12 +115,11 @@ class Pruner(Method):
         _check(self, PRUNERS, "pruner")
         return self
 
-    @property
-    def first_epoch(self) -> int:
-        """The first epoch after which it may stop a trial."""
+    def first_epoch(self, epochs: int) -> int:
+        """Returns the first epoch after which it may stop a trial of so many."""
         arguments = self.arguments
         if self.name == ASHA:
-            return rungs.Asha(**arguments).min_epochs
+            return rungs.Asha(**arguments).first(epochs)
         if "warmup_epochs" in arguments:
             return int(arguments["warmup_epochs"]) + 1
         steps, resource = arguments.get("n_warmup_steps", 0), arguments.get("min_resource", 1)
@@ -129,7 +128,7 @@ class Pruner(Method):
         factor = int(arguments.get("reduction_factor", 4) ** rate) if self.name == "successive_halving" else 1
         wrapped = arguments.get("wrapped")
         first = min(max(int(steps), int(resource) * factor), NEVER)
-        return max(1, first, Pruner(**wrapped).first_epoch if wrapped else 1)
+        return max(1, first, Pruner(**wrapped).first_epoch(epochs) if wrapped else 1)
 
 
 def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, Any]) -> Any:

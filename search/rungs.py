@@ -26,25 +26,30 @@ Place = tuple[float, int]
 class Asha:
     """The rungs of a study's trials."""
 
-    def __init__(self, min_epochs: int = 1, reduction_factor: int = 3) -> None:
+    def __init__(self, min_epochs: int | None = None, reduction_factor: int = 2) -> None:
         """Takes what a study file says.
 
         Args:
-            min_epochs: The first rung: as many epochs are trained of each configuration.
+            min_epochs: The first rung: as many epochs are trained of each configuration; None is a third of a trial's,
+                which was the best of those measured for trials of 6 and of 24 epochs (docs/methods.md).
             reduction_factor: One in so many goes on; each rung is so many times as far as the one before.
 
         Raises:
             ValueError: A value that makes no rungs.
         """
-        if min_epochs < 1:
+        if min_epochs is not None and min_epochs < 1:
             raise ValueError(f"min_epochs must be at least 1; received {min_epochs}")
         if reduction_factor < 2:
             raise ValueError(f"reduction_factor must be at least 2; received {reduction_factor}")
         self.min_epochs, self.reduction_factor = min_epochs, reduction_factor
 
+    def first(self, epochs: int) -> int:
+        """Returns the first epoch after which a trial of so many pauses."""
+        return self.min_epochs or max(1, round(epochs / 3))
+
     def levels(self, epochs: int) -> tuple[int, ...]:
         """Returns the epochs after which a trial of so many pauses."""
-        rungs = (self.min_epochs * self.reduction_factor**rung for rung in itertools.count())
+        rungs = (self.first(epochs) * self.reduction_factor**rung for rung in itertools.count())
         return tuple(itertools.takewhile(lambda level: level < epochs, rungs))
 
 

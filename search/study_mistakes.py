@@ -22,7 +22,7 @@ def epoch_mistakes(study: StudySpec) -> list[Mistake]:
     if study.objective.smooth_epochs > epochs:
         message = f"{study.objective.smooth_epochs} is more than the {epochs} epochs of a trial (train.schedule.epochs)"
         mistakes.append(Mistake(("objective", "smooth_epochs"), message))
-    every, first = study.train.validation.epochs, study.search.pruner.first_epoch
+    every, first = study.train.validation.epochs, study.search.pruner.first_epoch(epochs)
     if study.search.pruner.name == ASHA and first % every:
         message = f"pauses trials after epoch {first}, but only each {every} are validated (train.validation.epochs)"
         mistakes.append(Mistake(("search", "pruner", "min_epochs"), f"{message}: use a multiple of {every}"))

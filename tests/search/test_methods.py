@@ -123,7 +123,7 @@ def test_a_pruner_stops_a_hopeless_trial_at_the_first_epoch_it_may(pruner, first
         bad.report(1.0 + epoch, epoch)
         if bad.should_prune():
             break
-    assert epoch == pruner.first_epoch == first
+    assert epoch == pruner.first_epoch(8) == first
 
 
 def test_hyperband_knows_the_length_of_a_trial_before_any_has_ended():

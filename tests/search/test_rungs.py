@@ -25,10 +25,21 @@ def trial(number: int, *objectives: float | None) -> TrialRecord:
 
 @pytest.mark.parametrize(
     ("first", "factor", "epochs", "levels"),
-    [(1, 3, 27, (1, 3, 9)), (1, 3, 28, (1, 3, 9, 27)), (2, 4, 6, (2,)), (4, 2, 4, ()), (1, 3, 1, ())],
+    [
+        (None, 2, 24, (8, 16)),
+        (None, 2, 6, (2, 4)),
+        (None, 2, 2, (1,)),
+        (None, 2, 1, ()),
+        (None, 3, 8, (3,)),
+        (1, 3, 27, (1, 3, 9)),
+        (1, 3, 28, (1, 3, 9, 27)),
+        (2, 4, 6, (2,)),
+        (4, 2, 4, ()),
+        (1, 3, 1, ()),
+    ],
 )
 def test_rungs_are_powers_of_the_factor_before_the_end(
-    first: int, factor: int, epochs: int, levels: tuple[int, ...]
+    first: int | None, factor: int, epochs: int, levels: tuple[int, ...]
 ) -> None:
     assert Asha(first, factor).levels(epochs) == levels
 
@@ -100,6 +111,7 @@ def test_about_one_in_so_many_goes_on() -> None:
         ({"min_epochs": "two"}, "must be a whole number"),
         ({"warmup_epochs": 1}, "asha has no such argument"),
         ({"min_epochs": 8}, "could stop a trial after epoch 8 at the earliest, but a trial has 8"),
+        ({}, "pauses trials after epoch 3, but only each 2 are validated"),
         ({"min_epochs": 3}, "pauses trials after epoch 3, but only each 2 are validated"),
     ],
     ids=str,
