@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.replay.plan import BUDGETS, WHOLE, Cell
 from benchmarks.replay.regret import Curves, Estimate, Measure, curves
 from benchmarks.replay.searches import Results
-from benchmarks.replay.surrogate import Surrogate
+from benchmarks.replay.surrogate import Surrogate, recorded_surrogate
 
 MEASURES: tuple[Measure, ...] = ("promoted", "confirmed", "found")
 NOTHING = Estimate(math.nan, math.nan, math.nan)
@@ -77,9 +77,8 @@ class Findings:
         """Returns a cell's regret curves."""
         key = cell.name, measure
         if key not in self._curves:
-            setting = cell.setting
-            searches, seconds = self.results[cell.name], setting.seconds(self.surrogate)
-            self._curves[key] = curves(searches, measure, trainings=setting.trainings, seconds=seconds)
+            searches, seconds = self.results[cell.name], self.seconds(cell, cell.setting.trainings)
+            self._curves[key] = curves(searches, measure, trainings=cell.setting.trainings, seconds=seconds)
         return self._curves[key]
 
     def pairs(self) -> list[Pair]:
@@ -90,7 +89,8 @@ class Findings:
 
     def seconds(self, cell: Cell, trainings: float) -> float:
         """Returns the simulated time in which a cell's workers spend so many trainings."""
-        return trainings * cell.setting.seconds(self.surrogate) / cell.setting.trainings
+        setting = cell.setting
+        return trainings * setting.seconds(recorded_surrogate(setting.recording)) / setting.trainings
 
     def asked(self, cell: Cell) -> float:
         """Returns how many configurations a cell's searches begin, on average."""

@@ -14,13 +14,15 @@ from pathlib import Path
 
 from benchmarks.replay.curve_models import MODELS, cross_validate
 from benchmarks.replay.findings import AFTER, FEW, Findings
-from benchmarks.replay.noise import epoch_to_epoch, smoothed
+from benchmarks.replay.noise import OBJECTIVES, compared, epoch_to_epoch, smoothed
 from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, QUIET_METHODS, SMOOTH_EPOCHS, WHOLE, Cell
-from benchmarks.replay.recording import Recorded, by_configuration
+from benchmarks.replay.recording import LONG, Recorded, by_configuration
 from benchmarks.replay.regret import Estimate
 from benchmarks.replay.sensitivity import shares
-from benchmarks.replay.surrogate import Surrogate
+from benchmarks.replay.surrogate import Surrogate, recorded_surrogate
 
+LONG_SMOOTH_EPOCHS = (1, 2, 4, 8)
+LENGTH_SHARES = (0.16, 0.25, 0.5, 1.0)  # of the budget; the first is about the quickstart's
 _BLOCK = re.compile(r"(<!-- replay: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -52,10 +54,16 @@ def blocks(found: Findings, trainings: Sequence[Recorded], *, command: str) -> d
             _workers(found, workers) for workers in BUDGETS if found.cells("cross", workers=[workers])
         ),
         "variants": _variants(found),
-        "drawn": _drawn(found),
+        "drawn": _beside_random(found, "drawn"),
         "quiet": _quiet(found),
         "importance": _importance(trainings, found.surrogate),
         "noise": _noise(found),
+        "long_recording": _recording(recorded_surrogate(LONG), LONG.read()),
+        "long_noise": _smoothing(recorded_surrogate(LONG), LONG_SMOOTH_EPOCHS),
+        "metrics": _metrics(),
+        "long": _beside_random(found, "long"),
+        "long_drawn": _beside_random(found, "long drawn"),
+        "length": _length(found),
     }
 
 
@@ -139,15 +147,8 @@ def _variants(found: Findings) -> str:
     return _judged(found, cells, found.goals["found"].value)
 
 
-def _drawn(found: Findings) -> str:
-    if (goal := _drawn_goal(found)) is None:
-        return ""
-    judged = _judged(found, found.cells("drawn"), goal.value)
-    return f"Random search's best of 100 has found a regret of {goal} here.\n\n{judged}"
-
-
 def _quiet(found: Findings) -> str:
-    goal = _drawn_goal(found)
+    goal = _random_goal(found, "drawn")
     if goal is None or not found.cells("quiet"):
         return ""
     columns = ["drawn spaces, 2 workers", "noise", *(f"found after {cost:.0f}" for cost in AFTER)]
@@ -167,9 +168,30 @@ def _quiet(found: Findings) -> str:
     return table(columns, rows)
 
 
-def _drawn_goal(found: Findings) -> Estimate | None:
-    """Returns what plain random search finds in drawn spaces; None where that was not simulated."""
-    plain = found.cells("drawn", row="random, none")
+def _beside_random(found: Findings, part: str) -> str:
+    """Returns a part's table, with plain random search in the same spaces as the measure."""
+    if (goal := _random_goal(found, part)) is None:
+        return ""
+    judged = _judged(found, found.cells(part), goal.value)
+    return f"Random search's best of 100 has found a regret of {goal} here.\n\n{judged}"
+
+
+def _length(found: Findings) -> str:
+    rows = []
+    for share in LENGTH_SHARES:
+        for cell in found.cells("length"):
+            cost = share * cell.setting.trainings
+            measures = [found.curves(cell, measure) for measure in ("found", "promoted", "confirmed")]
+            seconds = f"{found.seconds(cell, cost):,.0f}"
+            row = [seconds, cell.row, f"{cost:.3g}", *(_interval(curves.at(cost)) for curves in measures)]
+            rows.append([*row, f"{measures[1].worse_than_default(cost):.0%}"])
+    columns = ["seconds, 2 workers", "tpe", "trainings", "found", "promoted", "confirmed"]
+    return table([*columns, "promoted worse than default"], rows)
+
+
+def _random_goal(found: Findings, part: str) -> Estimate | None:
+    """Returns what plain random search finds in a part's spaces; None where that was not simulated."""
+    plain = found.cells(part, row="random, none")
     return found.curves(plain[0], "found").at(WHOLE) if plain else None
 
 
@@ -206,13 +228,7 @@ def _importance(trainings: Sequence[Recorded], surrogate: Surrogate) -> str:
 
 
 def _noise(found: Findings) -> str:
-    rows = []
-    for epochs in SMOOTH_EPOCHS:
-        one = smoothed(found.surrogate, epochs)
-        numbers = (one.seeds, one.good_seeds, one.configurations)
-        rows.append([str(epochs), *(f"{number:.2f}" for number in numbers), f"{one.reliability:.0%}"])
-    columns = ["smooth_epochs", "seeds alone", "in the better half", "configurations", "reliable in the better half"]
-    recorded = table(columns, rows)
+    recorded = _smoothing(found.surrogate, SMOOTH_EPOCHS)
     columns = ["tpe, none, 2 workers", *(f"promoted after {cost:.0f}" for cost in AFTER[1:]), "found after 100"]
     columns += ["confirmed after 100", "begun"]
     rows = []
@@ -222,6 +238,25 @@ def _noise(found: Findings) -> str:
         rows.append([cell.row, *promoted, *others, f"{found.asked(cell):.0f}"])
     alike = epoch_to_epoch(found.surrogate)
     return f"{recorded}\n\nThe noise of the last two epochs correlates with {alike:.2f}.\n\n{table(columns, rows)}"
+
+
+def _smoothing(surrogate: Surrogate, several: Sequence[int]) -> str:
+    rows = []
+    for epochs in several:
+        one = smoothed(surrogate, epochs)
+        numbers = (one.seeds, one.good_seeds, one.configurations)
+        rows.append([str(epochs), *(f"{number:.2f}" for number in numbers), f"{one.reliability:.0%}"])
+    columns = ["smooth_epochs", "seeds alone", "in the better half", "configurations", "reliable in the better half"]
+    return table(columns, rows)
+
+
+def _metrics() -> str:
+    short, long = (compared(LONG, epoch=epoch, smooth_epochs=smooth) for epoch, smooth in ((6, 2), (24, 4)))
+    rows = [
+        [f"`{name}`", *(f"{share:.0%}" for one in (short[name], long[name]) for share in (one.in_all, one.reliability))]
+        for name in OBJECTIVES
+    ]
+    return table(["objective", "6 epochs, all", "the better half", "24 epochs, all", "the better half"], rows)
 
 
 def _interval(one: Estimate) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.replay.recording import LONG, SHORT
 from benchmarks.replay.simulation import Setting
 from search.method import EXTRAS
 
@@ -20,7 +21,7 @@ PRUNERS: dict[str, Method] = {
     "percentile": {"name": "percentile", "percentile": 25.0, "warmup_epochs": 2},
     "successive_halving": {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3},
     "hyperband": {"name": "hyperband"},
-    "asha": {"name": "asha"},  # min_epochs 1, reduction_factor 3
+    "asha": {"name": "asha", "min_epochs": 1, "reduction_factor": 3},
 }
 BUDGETS = {1: 50.0, 2: 50.0, 8: 50.0, 64: 192.0, 1000: 2500.0}
 """Whole trainings by number of workers: with more workers than 8, a round or two of them after all have started."""
@@ -60,6 +61,18 @@ DRAWN |= {"random, none": ({"name": "random"}, PRUNERS["none"])}
 DRAWN_REPEATS = 8  # each in a space of its own
 QUIET_METHODS, QUIET = ("tpe, none", "tpe, asha 1/2", "tpe, asha 2/2"), (0.5, 0.0)
 """What the drawn spaces would be like if seeds differed less: so many times as much as they do."""
+_LONG = ("random, none", "tpe, none", "tpe, asha 1/2", "tpe, asha 2/2", "cmaes, none")
+LONG_METHODS = {name: (VARIANTS | DRAWN)[name] for name in _LONG}
+LONG_METHODS |= {
+    f"tpe, asha {epochs}/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": epochs, "reduction_factor": 2})
+    for epochs in (4, 8)
+}
+LONG_REPEATS = 3  # in the likeliest space
+LENGTHS = {
+    "6 epochs, asha 2/2": (SHORT, VARIANTS["tpe, asha 2/2"], 100.0),
+    "24 epochs, asha 8/2": (LONG, LONG_METHODS["tpe, asha 8/2"], 25.0),
+}
+"""Trainings of one length and of the other, so many of each that they take as long; rungs at a third and two thirds."""
 SMOOTH_EPOCHS, SEEDS_PER_TRIAL, NOISE_REPEATS = (1, 2, 3), (1, 2, 4), 4
 QUICK_CELLS = 10
 
@@ -69,7 +82,7 @@ class Cell:
     """Repeats of one search.
 
     Attributes:
-        part: "cross", "variant", "drawn", "quiet" or "noise".
+        part: "cross", "variant", "drawn", "quiet", "noise", "long", "long drawn" or "length".
         row: What the page calls it, or the sampler.
         column: The pruner, where it is one of a table.
         repeats: How many searches, at the least.
@@ -95,7 +108,9 @@ class Cell:
 
 def cells(*, times: int = 1, quick: bool = False) -> list[Cell]:
     """Returns all that is simulated, with so many times the repeats; `quick` with little of some."""
-    found = [replace(cell, times=times) for cell in (*_cross(), *_variants(), *_drawn(), *_quiet(), *_noise())]
+    found = [
+        replace(cell, times=times) for cell in (*_cross(), *_variants(), *_drawn(), *_quiet(), *_noise(), *_long())
+    ]
     if quick:
         small = [cell for cell in found if cell.setting.workers in (2, 8) and cell.row != "keras_tuner.bayesian"]
         chosen = {cell.name for cell in random.Random(0).sample(small, QUICK_CELLS)}  # noqa: S311 - no secret
@@ -155,6 +170,16 @@ def _quiet() -> Iterator[Cell]:
         for name in QUIET_METHODS:
             setting = Setting(*VARIANTS[name], AT_HOME, WHOLE, drawn=True, noise=share)
             yield Cell("quiet", name, f"{share:g}", setting, DRAWN_REPEATS)
+
+
+def _long() -> Iterator[Cell]:
+    for name, (sampler, pruner) in _present(LONG_METHODS):
+        setting = Setting(sampler, pruner, AT_HOME, WHOLE, recording=LONG)
+        yield Cell("long", name, "", setting, LONG_REPEATS)
+        yield Cell("long drawn", name, "", replace(setting, drawn=True), DRAWN_REPEATS)
+    for name, (recording, method, trainings) in LENGTHS.items():
+        setting = Setting(*method, AT_HOME, trainings, recording=recording, judged=LONG)
+        yield Cell("length", name, "", setting, LONG_REPEATS)
 
 
 def _present(methods: Mapping[str, tuple[Method, Method]]) -> Iterator[tuple[str, tuple[Method, Method]]]:

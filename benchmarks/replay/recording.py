@@ -1,6 +1,6 @@
-"""The recording: what a few hundred real trainings of the quickstart's space said, epoch by epoch, in one small file.
+"""The recordings: what real trainings of the quickstart's space said, epoch by epoch, in a small file for each length.
 
-One row a training, numbers only. `python -m benchmarks.replay record` makes it from the results of `record.yaml`.
+One row a training, numbers only. `python -m benchmarks.replay record` makes them from the results of `record.yaml`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from search.storage import StudyFolder
 from search.study import StudySpec, read_study
 
 HERE = Path(__file__).parent
-STUDY, FILE = HERE / "record.yaml", HERE / "recording.csv"
+STUDY = HERE / "record.yaml"
 METRICS = ("valid/delta_e", "valid/colorfulness_ratio")
-NAMES = (*METRICS, "train_seconds", "valid_seconds")
+SECONDS = ("train_seconds", "valid_seconds")
 DIGITS = 5  # of the numbers kept; seeds alone change the first or second
 
 
@@ -30,7 +30,7 @@ class Recorded:
     Attributes:
         params: Its configuration, by dotted path.
         parameters: Trainable weights of its generator.
-        metrics: Each of `METRICS`, by epoch; shorter than the others where the training failed.
+        metrics: Each of its recording's, by epoch; shorter than the others where the training failed.
         train_seconds: By epoch, on a machine that did other things as well.
         valid_seconds: By epoch.
     """
@@ -44,28 +44,71 @@ class Recorded:
     valid_seconds: tuple[float, ...]
 
 
-def recorded_study() -> StudySpec:
-    """Returns the study that was recorded."""
-    return read_study(STUDY)
+@dataclass(frozen=True)
+class Recording:
+    """Trainings of one length, all over the space.
+
+    Attributes:
+        path: Where they are kept.
+        scale: The scale of `record.yaml` that makes them; None is the study as it stands.
+        metrics: Which are kept.
+    """
+
+    path: Path
+    scale: str | None = None
+    metrics: tuple[str, ...] = METRICS
+
+    def study(self) -> StudySpec:
+        """Returns the study that is recorded."""
+        return read_study(STUDY, scale=self.scale)
+
+    def read(self) -> list[Recorded]:
+        """Returns all trainings."""
+        return [self._recorded(row) for row in _rows(self.path)]
+
+    def add(self, results: Path) -> int:
+        """Adds the finished trainings of a study's results, but for those that it has, and returns how many."""
+        study = self.study()
+        records = [record for record in StudyFolder(results).records() if record.state in ("complete", "failed")]
+        rows = {_key(study, row): row for row in _rows(self.path)} if self.path.exists() else {}
+        new = {_key(study, row): row for row in (self._row(study, record) for record in records)}
+        added = {key: row for key, row in new.items() if key not in rows}
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._columns(study), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows([*rows.values(), *added.values()])
+        return len(added)
+
+    def _columns(self, study: StudySpec) -> list[str]:
+        epochs, names = range(1, study.train.schedule.epochs + 1), (*self.metrics, *SECONDS)
+        return [*study.space, "seed", "state", "parameters", *(f"{name}@{epoch}" for name in names for epoch in epochs)]
+
+    def _row(self, study: StudySpec, record: TrialRecord) -> dict[str, str]:
+        given = [_text(record.params[path]) for path in study.space]
+        names, epochs = (*self.metrics, *SECONDS), study.train.schedule.epochs
+        numbers = [value for name in names for value in _padded(record, name, epochs)]
+        values = [*given, str(record.seed), record.state, str(record.parameters), *numbers]
+        return dict(zip(self._columns(study), values, strict=True))
+
+    def _recorded(self, row: dict[str, str]) -> Recorded:
+        def series(name: str) -> tuple[float, ...]:
+            return tuple(float(value) for key, value in row.items() if key.startswith(f"{name}@") and value)
+
+        return Recorded(
+            params={key: _value(text) for key, text in row.items() if "." in key and "@" not in key},
+            seed=int(row["seed"]),
+            state=row["state"],
+            parameters=int(row["parameters"] or 0),
+            metrics={name: series(name) for name in self.metrics},
+            train_seconds=series("train_seconds"),
+            valid_seconds=series("valid_seconds"),
+        )
 
 
-def add_to_recording(results: Path, path: Path = FILE) -> int:
-    """Adds the finished trainings of a study's results to a file, but for those that it has, and returns how many."""
-    study = recorded_study()
-    records = [record for record in StudyFolder(results).records() if record.state in ("complete", "failed")]
-    rows = {_key(study, row): row for row in _rows(path)} if path.exists() else {}
-    new = {_key(study, row): row for row in (_row(study, record) for record in records)}
-    added = {key: row for key, row in new.items() if key not in rows}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _columns(study), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows.values(), *added.values()])
-    return len(added)
-
-
-def read_recording(path: Path = FILE) -> list[Recorded]:
-    """Returns all trainings of a recording."""
-    return [_recorded(row) for row in _rows(path)]
+SHORT = Recording(HERE / "recording.csv")
+LONG = Recording(
+    HERE / "recording_long.csv", "long", (*METRICS, "valid/delta_e_2000", "valid/psnr_db", "valid/chroma_kl")
+)
 
 
 def by_configuration(trainings: Iterable[Recorded]) -> list[list[Recorded]]:
@@ -81,21 +124,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _columns(study: StudySpec) -> list[str]:
-    epochs = range(1, study.train.schedule.epochs + 1)
-    return [*study.space, "seed", "state", "parameters", *(f"{name}@{epoch}" for name in NAMES for epoch in epochs)]
-
-
 def _key(study: StudySpec, row: dict[str, str]) -> tuple[str, ...]:
     """Returns what makes a training what it is: its configuration and seed."""
     return (*(row[path] for path in study.space), row["seed"])
-
-
-def _row(study: StudySpec, record: TrialRecord) -> dict[str, str]:
-    given = [_text(record.params[path]) for path in study.space]
-    numbers = [value for name in NAMES for value in _padded(record, name, study.train.schedule.epochs)]
-    values = [*given, str(record.seed), record.state, str(record.parameters), *numbers]
-    return dict(zip(_columns(study), values, strict=True))
 
 
 def _padded(record: TrialRecord, name: str, epochs: int) -> list[str]:
@@ -112,19 +143,4 @@ def _text(value: object) -> str:
 
 
 def _number(epoch: EpochRecord, name: str) -> float:
-    return float(epoch.metrics.get(name, float("nan")) if name in METRICS else getattr(epoch, name))
-
-
-def _recorded(row: dict[str, str]) -> Recorded:
-    def series(name: str) -> tuple[float, ...]:
-        return tuple(float(value) for key, value in row.items() if key.startswith(f"{name}@") and value)
-
-    return Recorded(
-        params={key: _value(text) for key, text in row.items() if "." in key and "@" not in key},
-        seed=int(row["seed"]),
-        state=row["state"],
-        parameters=int(row["parameters"] or 0),
-        metrics={name: series(name) for name in METRICS},
-        train_seconds=series("train_seconds"),
-        valid_seconds=series("valid_seconds"),
-    )
+    return float(getattr(epoch, name) if name in SECONDS else epoch.metrics.get(name, float("nan")))

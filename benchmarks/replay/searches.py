@@ -62,7 +62,9 @@ def _grouped(found: dict[tuple[str, int], Search]) -> Results:
 
 def _simulate(job: tuple[str, Setting]) -> tuple[str, int, Search]:
     name, setting = job
-    return name, setting.repeat, simulate(setting, recorded_surrogate(setting.repeat if setting.drawn else None))
+    draw = setting.repeat if setting.drawn else None
+    space, judged = (recorded_surrogate(one, draw) for one in (setting.recording, setting.judged or setting.recording))
+    return name, setting.repeat, simulate(setting, space, judged=judged)
 
 
 def _patience(setting: Setting) -> float:

@@ -12,6 +12,7 @@ import optuna
 
 from benchmarks.replay.engine import Costs, SimulatedEngine
 from benchmarks.replay.judgement import Search, judge
+from benchmarks.replay.recording import SHORT, Recording
 from benchmarks.replay.surrogate import Surrogate
 from benchmarks.replay.unwritten import UnwrittenStudy
 from search.driver import Driver
@@ -35,10 +36,12 @@ class Setting:
         workers: How many.
         trainings: The budget: the time in which the workers could do so many whole trainings of average length.
         repeat: Number of the repeat, from which all seeds come.
-        smooth_epochs: The objective's.
+        smooth_epochs: The objective's; None is the recorded study's.
         seeds_per_trial: The search's.
         drawn: Whether each repeat searches another space that the recording leaves possible.
         noise: How many times as much a seed adds as in the recording.
+        recording: Of what trainings.
+        judged: The trainings that decide what its configurations are worth; None: its own.
     """
 
     sampler: Mapping[str, Any]
@@ -46,16 +49,19 @@ class Setting:
     workers: int
     trainings: float
     repeat: int = 0
-    smooth_epochs: int = 2
+    smooth_epochs: int | None = None
     seeds_per_trial: int = 1
     drawn: bool = False
     noise: float = 1.0
+    recording: Recording = SHORT
+    judged: Recording | None = None
 
     def study(self, surrogate: Surrogate) -> StudySpec:
         """Returns it as a study whose end is the budget's."""
         tree = surrogate.study.model_dump()
         tree["train"]["seed"] = self.repeat * SEEDS_APART
-        tree["objective"]["smooth_epochs"] = self.smooth_epochs
+        if self.smooth_epochs is not None:
+            tree["objective"]["smooth_epochs"] = self.smooth_epochs
         tree["search"] |= {
             "trials": MAX_TRIALS,
             "sampler": dict(self.sampler),
@@ -72,8 +78,14 @@ class Setting:
         return self.trainings * (surrogate.training_seconds() + COSTS.reset) / self.workers
 
 
-def simulate(setting: Setting, surrogate: Surrogate) -> Search:
-    """Runs the project's driver with the project's methods on simulated workers."""
+def simulate(setting: Setting, surrogate: Surrogate, *, judged: Surrogate | None = None) -> Search:
+    """Runs the project's driver with the project's methods on simulated workers.
+
+    Args:
+        setting: The search.
+        surrogate: What its trainings say.
+        judged: What its configurations are worth, if that is something else.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     surrogate = surrogate if setting.noise == 1.0 else surrogate.with_noise(setting.noise)
     spec = setting.study(surrogate)
@@ -88,7 +100,7 @@ def simulate(setting: Setting, surrogate: Surrogate) -> Search:
         driver = Driver(spec, study, engine, folder, source=source, show=_ignore, say=_ignore, clock=lambda: engine.now)
         engine.start()
         driver.run()
-    return judge(folder.complete, surrogate, setting.repeat, asked=len(study.get_trials(deepcopy=False)))
+    return judge(folder.complete, judged or surrogate, setting.repeat, asked=len(study.get_trials(deepcopy=False)))
 
 
 def _ignore(_: object) -> None:

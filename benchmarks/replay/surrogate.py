@@ -19,7 +19,7 @@ from sklearn.linear_model import QuantileRegressor
 from benchmarks.replay.curve_models import Process
 from benchmarks.replay.engine import Training
 from benchmarks.replay.process import Array
-from benchmarks.replay.recording import Recorded, by_configuration, read_recording, recorded_study
+from benchmarks.replay.recording import SHORT, Recorded, Recording, by_configuration
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
 from search.space import Params, Space
@@ -42,14 +42,15 @@ class Surrogate:
         noise_curves: A row each of those: what a seed adds, by epoch.
     """
 
-    def __init__(self, trainings: Sequence[Recorded], *, draw: int | None = None) -> None:
+    def __init__(self, recording: Recording, *, draw: int | None = None) -> None:
         """Fits it.
 
         Args:
-            trainings: Recorded, all complete.
+            recording: Of its trainings those that are complete count.
             draw: Seed of a space drawn from those that the recording leaves possible; None is the likeliest.
         """
-        self.study = recorded_study()
+        trainings = _complete(recording)
+        self.study = recording.study()
         self.space = Space(self.study.space, self.study.train)
         self.last = self.study.objective.smooth_epochs
         seeds = [np.array([one.metrics[METRIC] for one in group]) for group in by_configuration(trainings)]
@@ -59,7 +60,7 @@ class Surrogate:
         self.model.fit(self.points, self.curves)
         self.noise_curves = np.stack([(one[0] - one[1]) / np.sqrt(2.0) for one in seeds if len(one) > 1])
         self.paired = np.array([len(one) > 1 for one in seeds])
-        self._seconds = _seconds(trainings, self.space)
+        self._seconds = _seconds(_complete(SHORT), self.space)  # an epoch is the same in all, and these are the most
         self._curves: dict[bytes, Array] = {}
         self._optimum: tuple[float, Params] | None = None
 
@@ -153,9 +154,13 @@ class Surrogate:
 
 
 @cache
-def recorded_surrogate(draw: int | None = None) -> Surrogate:
-    """Returns the surrogate of the recording, fitted once a process."""
-    return Surrogate([one for one in read_recording() if one.state == "complete"], draw=draw)
+def recorded_surrogate(recording: Recording = SHORT, draw: int | None = None) -> Surrogate:
+    """Returns the surrogate of a recording, fitted once a process."""
+    return Surrogate(recording, draw=draw)
+
+
+def _complete(recording: Recording) -> list[Recorded]:
+    return [one for one in recording.read() if one.state == "complete"]
 
 
 def _architecture(config: TrainConfig) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.replay.recording import FILE, METRICS, add_to_recording, read_recording
+from benchmarks.replay.recording import METRICS, SHORT, Recording
 from colorgan.record import EpochRecord, TrialRecord, write_record
 from search.storage import StudyFolder
 
@@ -31,22 +31,22 @@ def finish(results: Path, number: int, *, seed: int, state: str = "complete") ->
 
 
 def test_a_recording_grows_by_finished_trainings_that_it_does_not_have(tmp_path: Path) -> None:
-    path, results = tmp_path / "recording.csv", tmp_path / "results"
+    recording, results = Recording(tmp_path / "recording.csv"), tmp_path / "results"
     finish(results, 0, seed=0)
     finish(results, 1, seed=1, state="failed")
     finish(results, 2, seed=2, state="running")
-    assert add_to_recording(results, path) == 2
+    assert recording.add(results) == 2
     finish(results, 3, seed=3)
     finish(results, 4, seed=0)  # the first's configuration and seed
-    assert add_to_recording(results, path) == 1
-    assert add_to_recording(results, path) == 0
-    assert [(one.seed, one.state) for one in read_recording(path)] == [(0, "complete"), (1, "failed"), (3, "complete")]
-    assert read_recording(path)[0].metrics["valid/delta_e"] == (20.0, 20.0)
+    assert recording.add(results) == 1
+    assert recording.add(results) == 0
+    assert [(one.seed, one.state) for one in recording.read()] == [(0, "complete"), (1, "failed"), (3, "complete")]
+    assert recording.read()[0].metrics["valid/delta_e"] == (20.0, 20.0)
 
 
 def test_what_a_recording_has_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "recording.csv"
-    path.write_bytes(FILE.read_bytes())
+    path.write_bytes(SHORT.path.read_bytes())
     finish(tmp_path / "results", 0, seed=0)
-    assert add_to_recording(tmp_path / "results", path) == 1
-    assert path.read_bytes().startswith(FILE.read_bytes())
+    assert Recording(path).add(tmp_path / "results") == 1
+    assert path.read_bytes().startswith(SHORT.path.read_bytes())

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.replay.curve_models import Mean, Process, cross_validate
 from benchmarks.replay.process import Scores, gaussian_process
-from benchmarks.replay.recording import by_configuration, read_recording
+from benchmarks.replay.recording import LONG, SHORT, Recording, by_configuration
 from benchmarks.replay.surrogate import METRIC, NEIGHBOURS, Surrogate, recorded_surrogate
 from colorgan.config import TrainConfig
 
@@ -22,10 +22,11 @@ def elsewhere(surrogate: Surrogate, *, seed: int = 0, rate: float = 7e-4) -> Tra
     return surrogate.default().with_values({**values, "seed": seed})
 
 
-def test_the_recording_has_all_epochs_of_pairs_of_seeds() -> None:
-    groups = by_configuration(read_recording())
+@pytest.mark.parametrize(("recording", "epochs"), [(SHORT, 6), (LONG, 24)])
+def test_a_recording_has_all_epochs_of_pairs_of_seeds(recording: Recording, epochs: int) -> None:
+    groups = by_configuration(recording.read())
     assert sum(len(group) == 2 for group in groups) > 0.9 * len(groups)
-    assert all(len(one.metrics[METRIC]) == 6 for group in groups for one in group if one.state == "complete")
+    assert all(len(one.metrics[METRIC]) == epochs for group in groups for one in group if one.state == "complete")
     assert all(len({one.seed for one in group}) == len(group) for group in groups)
 
 
@@ -47,7 +48,7 @@ def test_a_training_is_a_function_of_configuration_and_seed(surrogate: Surrogate
         return [epoch.metrics[METRIC] for epoch in surrogate.train(config).epochs]
 
     first = values(elsewhere(surrogate))
-    again = Surrogate([one for one in read_recording() if one.state == "complete"])
+    again = Surrogate(SHORT)
     assert values(elsewhere(surrogate)) == first
     assert [e.metrics[METRIC] for e in again.train(elsewhere(surrogate)).epochs] == first
     assert values(elsewhere(surrogate, seed=1)) != first
@@ -97,3 +98,12 @@ def test_a_larger_network_takes_longer(surrogate: Surrogate) -> None:
         return surrogate.train(surrogate.default().with_values({"generator.filters": filters})).epochs[0].train_seconds
 
     assert seconds(8) < seconds(16)
+
+
+def test_a_long_training_has_more_epochs_of_the_same_length(surrogate: Surrogate) -> None:
+    long, short = (
+        recorded_surrogate(LONG).train(surrogate.default()).epochs,
+        surrogate.train(surrogate.default()).epochs,
+    )
+    assert (len(long), len(short)) == (24, 6)
+    assert {one.train_seconds for one in (*long, *short)} == {short[0].train_seconds}
