@@ -46,8 +46,7 @@ def smoothed(surrogate: Surrogate, smooth_epochs: int) -> Noise:
 
 def compared(recording: Recording, *, epoch: int, smooth_epochs: int) -> dict[str, Noise]:
     """Returns how noisy each of `OBJECTIVES` is after so many epochs, as a mean over the last of them."""
-    trainings = [one for one in recording.read() if one.state == "complete"]
-    pairs = [group[:2] for group in by_configuration(trainings) if len(group) > 1]
+    pairs = [group[:2] for group in by_configuration(recording.complete()) if len(group) > 1]
     window = slice(epoch - smooth_epochs, epoch)
     found = {}
     for metric, direction in OBJECTIVES.items():

@@ -64,6 +64,7 @@ def blocks(found: Findings, trainings: Sequence[Recorded], *, command: str) -> d
         "long": _beside_random(found, "long"),
         "long_drawn": _beside_random(found, "long drawn"),
         "length": _length(found),
+        "kl_drawn": _beside_random(found, "kl drawn"),
     }
 
 

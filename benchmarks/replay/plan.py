@@ -8,20 +8,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.replay.recording import LONG, SHORT
+from benchmarks.replay.recording import LONG, LONG_KL, SHORT
 from benchmarks.replay.simulation import Setting
 from search.method import EXTRAS
 
 Method = Mapping[str, Any]
 SAMPLERS = ("random", "qmc", "tpe", "cmaes", "nsgaii", "gp")
 ORACLES = ("keras_tuner.random", "keras_tuner.hyperband", "keras_tuner.bayesian")
+
+
+def _asha(min_epochs: int, reduction_factor: int) -> Method:
+    return {"name": "asha", "min_epochs": min_epochs, "reduction_factor": reduction_factor}
+
+
 PRUNERS: dict[str, Method] = {
     "none": {"name": "none"},
     "median": {"name": "median", "warmup_epochs": 2},
     "percentile": {"name": "percentile", "percentile": 25.0, "warmup_epochs": 2},
     "successive_halving": {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3},
     "hyperband": {"name": "hyperband"},
-    "asha": {"name": "asha", "min_epochs": 1, "reduction_factor": 3},
+    "asha": _asha(1, 3),
 }
 BUDGETS = {1: 50.0, 2: 50.0, 8: 50.0, 64: 192.0, 1000: 2500.0}
 """Whole trainings by number of workers: with more workers than 8, a round or two of them after all have started."""
@@ -37,13 +43,13 @@ VARIANTS: dict[str, tuple[Method, Method]] = {
     "tpe, median after 2 epochs": ({"name": "tpe"}, PRUNERS["median"]),
     "tpe of 5 startup trials, none": ({"name": "tpe", "n_startup_trials": 5}, PRUNERS["none"]),
     "tpe of 20 startup trials, none": ({"name": "tpe", "n_startup_trials": 20}, PRUNERS["none"]),
-    "tpe, asha 1/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": 1, "reduction_factor": 2}),
+    "tpe, asha 1/2": ({"name": "tpe"}, _asha(1, 2)),
     "tpe, asha 1/3": ({"name": "tpe"}, PRUNERS["asha"]),
-    "tpe, asha 2/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": 2, "reduction_factor": 2}),
-    "tpe, asha 3/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": 3, "reduction_factor": 2}),
+    "tpe, asha 2/2": ({"name": "tpe"}, _asha(2, 2)),
+    "tpe, asha 3/2": ({"name": "tpe"}, _asha(3, 2)),
     "cmaes, none": ({"name": "cmaes"}, PRUNERS["none"]),
     "gp, none": ({"name": "gp"}, PRUNERS["none"]),
-    "gp, asha 2/2": ({"name": "gp"}, {"name": "asha", "min_epochs": 2, "reduction_factor": 2}),
+    "gp, asha 2/2": ({"name": "gp"}, _asha(2, 2)),
 }
 """By what the page calls them; asha by its min_epochs / reduction_factor, 2/2 as in studies/quickstart.yaml."""
 VARIANT_REPEATS = 3
@@ -63,10 +69,8 @@ QUIET_METHODS, QUIET = ("tpe, none", "tpe, asha 1/2", "tpe, asha 2/2"), (0.5, 0.
 """What the drawn spaces would be like if seeds differed less: so many times as much as they do."""
 _LONG = ("random, none", "tpe, none", "tpe, asha 1/2", "tpe, asha 2/2", "cmaes, none")
 LONG_METHODS = {name: (VARIANTS | DRAWN)[name] for name in _LONG}
-LONG_METHODS |= {
-    f"tpe, asha {epochs}/2": ({"name": "tpe"}, {"name": "asha", "min_epochs": epochs, "reduction_factor": 2})
-    for epochs in (4, 8)
-}
+LONG_METHODS |= {f"tpe, asha {epochs}/2": ({"name": "tpe"}, _asha(epochs, 2)) for epochs in (4, 8)}
+KL_METHODS = ("random, none", "tpe, none", "tpe, asha 8/2")
 LONG_REPEATS = 3  # in the likeliest space
 LENGTHS = {
     "6 epochs, asha 2/2": (SHORT, VARIANTS["tpe, asha 2/2"], 100.0),
@@ -82,7 +86,7 @@ class Cell:
     """Repeats of one search.
 
     Attributes:
-        part: "cross", "variant", "drawn", "quiet", "noise", "long", "long drawn" or "length".
+        part: "cross", "variant", "drawn", "quiet", "noise", "long", "long drawn", "length" or "kl drawn".
         row: What the page calls it, or the sampler.
         column: The pruner, where it is one of a table.
         repeats: How many searches, at the least.
@@ -180,6 +184,9 @@ def _long() -> Iterator[Cell]:
     for name, (recording, method, trainings) in LENGTHS.items():
         setting = Setting(*method, AT_HOME, trainings, recording=recording, judged=LONG)
         yield Cell("length", name, "", setting, LONG_REPEATS)
+    for name in KL_METHODS:
+        setting = Setting(*LONG_METHODS[name], AT_HOME, WHOLE, drawn=True, recording=LONG_KL)
+        yield Cell("kl drawn", name, "", setting, DRAWN_REPEATS)
 
 
 def _present(methods: Mapping[str, tuple[Method, Method]]) -> Iterator[tuple[str, tuple[Method, Method]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colorgan.record import EpochRecord, TrialRecord
@@ -18,7 +18,8 @@ from search.study import StudySpec, read_study
 
 HERE = Path(__file__).parent
 STUDY = HERE / "record.yaml"
-METRICS = ("valid/delta_e", "valid/colorfulness_ratio")
+METRIC = "valid/delta_e"  # the quickstart's objective
+METRICS = (METRIC, "valid/colorfulness_ratio")
 SECONDS = ("train_seconds", "valid_seconds")
 DIGITS = 5  # of the numbers kept; seeds alone change the first or second
 
@@ -52,19 +53,27 @@ class Recording:
         path: Where they are kept.
         scale: The scale of `record.yaml` that makes them; None is the study as it stands.
         metrics: Which are kept.
+        metric: The one of them that is searched for.
     """
 
     path: Path
     scale: str | None = None
     metrics: tuple[str, ...] = METRICS
+    metric: str = METRIC
 
     def study(self) -> StudySpec:
         """Returns the study that is recorded."""
-        return read_study(STUDY, scale=self.scale)
+        tree = read_study(STUDY, scale=self.scale).model_dump()
+        tree["objective"]["metric"] = self.metric
+        return StudySpec.model_validate(tree)
 
     def read(self) -> list[Recorded]:
         """Returns all trainings."""
         return [self._recorded(row) for row in _rows(self.path)]
+
+    def complete(self) -> list[Recorded]:
+        """Returns those that came to their end."""
+        return [one for one in self.read() if one.state == "complete"]
 
     def add(self, results: Path) -> int:
         """Adds the finished trainings of a study's results, but for those that it has, and returns how many."""
@@ -109,6 +118,8 @@ SHORT = Recording(HERE / "recording.csv")
 LONG = Recording(
     HERE / "recording_long.csv", "long", (*METRICS, "valid/delta_e_2000", "valid/psnr_db", "valid/chroma_kl")
 )
+
+LONG_KL = replace(LONG, metric="valid/chroma_kl")
 
 
 def by_configuration(trainings: Iterable[Recorded]) -> list[list[Recorded]]:

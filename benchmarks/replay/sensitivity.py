@@ -12,8 +12,8 @@ from statistics import fmean
 import numpy as np
 
 from benchmarks.replay.curve_models import Array, Process
-from benchmarks.replay.recording import METRICS, Recorded, by_configuration
-from benchmarks.replay.surrogate import METRIC, Surrogate
+from benchmarks.replay.recording import METRIC, METRICS, Recorded, by_configuration
+from benchmarks.replay.surrogate import Surrogate
 from colorgan.record import TrialRecord
 from search.importance import importances
 

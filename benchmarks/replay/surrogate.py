@@ -24,7 +24,6 @@ from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
 from search.space import Params, Space
 
-METRIC = "valid/delta_e"
 NEIGHBOURS = 12  # configurations whose seeds say how large the noise is: fewer are a guess, more are elsewhere
 FREE_MACHINE = 0.1  # quantile of the recorded seconds: the machine did other things as well
 GRID = 41  # values of each of both real parameters among which the optimum is looked for
@@ -35,9 +34,10 @@ class Surrogate:
 
     Attributes:
         study: The recorded one.
+        metric: Its objective's.
         space: Its space.
         points: A row a recorded configuration, in the unit cube.
-        curves: The same, its Delta E by epoch, the mean over its seeds.
+        curves: The same, what is searched for by epoch, the mean over its seeds.
         paired: Which of them have two seeds.
         noise_curves: A row each of those: what a seed adds, by epoch.
     """
@@ -49,18 +49,18 @@ class Surrogate:
             recording: Of its trainings those that are complete count.
             draw: Seed of a space drawn from those that the recording leaves possible; None is the likeliest.
         """
-        trainings = _complete(recording)
-        self.study = recording.study()
+        trainings = recording.complete()
+        self.study, self.metric = recording.study(), recording.metric
         self.space = Space(self.study.space, self.study.train)
         self.last = self.study.objective.smooth_epochs
-        seeds = [np.array([one.metrics[METRIC] for one in group]) for group in by_configuration(trainings)]
+        seeds = [np.array([one.metrics[self.metric] for one in group]) for group in by_configuration(trainings)]
         self.points = np.stack([self._point(group[0].params) for group in by_configuration(trainings)])
         self.curves = np.stack([curves.mean(axis=0) for curves in seeds])
         self.model = Process(draw=draw)
         self.model.fit(self.points, self.curves)
         self.noise_curves = np.stack([(one[0] - one[1]) / np.sqrt(2.0) for one in seeds if len(one) > 1])
         self.paired = np.array([len(one) > 1 for one in seeds])
-        self._seconds = _seconds(_complete(SHORT), self.space)  # an epoch is the same in all, and these are the most
+        self._seconds = _seconds(SHORT.complete(), self.space)  # an epoch is the same in all, and these are the most
         self._curves: dict[bytes, Array] = {}
         self._optimum: tuple[float, Params] | None = None
 
@@ -114,7 +114,7 @@ class Surrogate:
         steps = config.schedule.steps_per_epoch
         return Training(
             [
-                EpochResult(number, number * steps, {METRIC: float(value)}, None, train_seconds, valid_seconds)
+                EpochResult(number, number * steps, {self.metric: float(value)}, None, train_seconds, valid_seconds)
                 for number, value in enumerate(values, 1)
             ],
             parameters,
@@ -157,10 +157,6 @@ class Surrogate:
 def recorded_surrogate(recording: Recording = SHORT, draw: int | None = None) -> Surrogate:
     """Returns the surrogate of a recording, fitted once a process."""
     return Surrogate(recording, draw=draw)
-
-
-def _complete(recording: Recording) -> list[Recorded]:
-    return [one for one in recording.read() if one.state == "complete"]
 
 
 def _architecture(config: TrainConfig) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.replay.recording import METRICS, SHORT, Recording
+from benchmarks.replay.recording import LONG, LONG_KL, METRICS, SHORT, Recording
 from colorgan.record import EpochRecord, TrialRecord, write_record
 from search.storage import StudyFolder
 
@@ -42,6 +42,12 @@ def test_a_recording_grows_by_finished_trainings_that_it_does_not_have(tmp_path:
     assert recording.add(results) == 0
     assert [(one.seed, one.state) for one in recording.read()] == [(0, "complete"), (1, "failed"), (3, "complete")]
     assert recording.read()[0].metrics["valid/delta_e"] == (20.0, 20.0)
+
+
+def test_another_metric_of_a_recording_can_be_searched_for() -> None:
+    assert LONG_KL.study().objective.metric == "valid/chroma_kl"
+    assert LONG_KL.study().train == LONG.study().train
+    assert (LONG_KL.path, LONG_KL.read()) == (LONG.path, LONG.read())
 
 
 def test_what_a_recording_has_stays_as_it_is(tmp_path: Path) -> None:

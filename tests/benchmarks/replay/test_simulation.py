@@ -8,7 +8,7 @@ import math
 import pytest
 
 from benchmarks.replay.plan import PRUNERS, cells
-from benchmarks.replay.recording import LONG
+from benchmarks.replay.recording import LONG, LONG_KL
 from benchmarks.replay.simulation import Setting, simulate
 from benchmarks.replay.surrogate import Surrogate, recorded_surrogate
 
@@ -53,6 +53,14 @@ def test_what_short_trainings_find_can_be_judged_by_long_ones(surrogate: Surroga
     assert (judged.default, judged.optimum) == (long.value(long.default()), long.optimum()[0])
     assert judged.found[-1] >= judged.optimum
     assert judged.found[-1] != alone.found[-1]
+
+
+def test_a_search_goes_by_the_metric_that_it_is_given() -> None:
+    short = dataclasses.replace(TPE, noise=0.0, trainings=5.0, recording=LONG_KL)
+    found = simulate(short, recorded_surrogate(LONG_KL))
+    assert found.complete > 2
+    assert found.optimum == recorded_surrogate(LONG_KL).optimum()[0] < 1.5  # a divergence; Delta E is above 17
+    assert found.promoted[-1] == min(found.found[-1], found.default)
 
 
 def test_asha_begins_more_and_lets_few_go_on(surrogate: Surrogate) -> None:

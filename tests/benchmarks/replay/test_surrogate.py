@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.replay.curve_models import Mean, Process, cross_validate
 from benchmarks.replay.process import Scores, gaussian_process
-from benchmarks.replay.recording import LONG, SHORT, Recording, by_configuration
-from benchmarks.replay.surrogate import METRIC, NEIGHBOURS, Surrogate, recorded_surrogate
+from benchmarks.replay.recording import LONG, METRIC, SHORT, Recording, by_configuration
+from benchmarks.replay.surrogate import NEIGHBOURS, Surrogate, recorded_surrogate
 from colorgan.config import TrainConfig
 
 
