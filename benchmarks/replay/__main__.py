@@ -2,7 +2,7 @@
 
 python -m benchmarks.replay [--quick]            simulate, then write tables and plots; quick: print a few
 python -m benchmarks.replay page                 the same from the searches simulated last
-python -m benchmarks.replay record RESULTS       add the results of record.yaml to its recording; --long: of scale long
+python -m benchmarks.replay record RESULTS       add the results of record.yaml, or of its scale long, to the recording
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.replay.findings import Findings
 from benchmarks.replay.page import blocks, write_page
 from benchmarks.replay.pictures import draw
 from benchmarks.replay.plan import cells, missing
-from benchmarks.replay.recording import LONG, SHORT
+from benchmarks.replay.recording import recording_of
 from benchmarks.replay.searches import read_all, run_all
 from benchmarks.replay.surrogate import recorded_surrogate
 
@@ -26,7 +26,7 @@ PAGE, IMAGES = ROOT / "docs" / "methods.md", ROOT / "docs" / "images"
 def main() -> None:
     given = _arguments()
     if given.what == "record":
-        recording = LONG if given.long else SHORT
+        recording = recording_of(given.results)
         print(f"{recording.add(given.results)} trainings added to {recording.path.relative_to(ROOT)}")
         return
     searches = given.out / ("quick.jsonl" if given.quick else "searches.jsonl")
@@ -36,7 +36,7 @@ def main() -> None:
             print(f"without {name}: {module} is not installed", flush=True)
         run_all(plan, searches, processes=given.processes, say=lambda line: print(line, flush=True))
     found = Findings(plan, read_all(searches, plan), recorded_surrogate())
-    made = blocks(found, SHORT.read(), command="make replay" + (f" TIMES={given.times}" if given.times > 1 else ""))
+    made = blocks(found, command="make replay" + (f" TIMES={given.times}" if given.times > 1 else ""))
     if given.quick:
         print("\n\n".join(f"== {name}\n\n{text}" for name, text in made.items()))
         return
@@ -51,7 +51,6 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("what", nargs="?", choices=["simulate", "page", "record"], default="simulate")
     parser.add_argument("results", nargs="?", type=Path, help="record: the results folder of record.yaml")
-    parser.add_argument("--long", action="store_true", help="record: the results are those of `--scale long`")
     parser.add_argument("--quick", action="store_true", help="a few searches, to see that all works; writes no page")
     parser.add_argument(
         "--times", type=int, default=1, help="so many times as many searches, for narrower intervals (1)"

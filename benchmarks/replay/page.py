@@ -16,7 +16,7 @@ from benchmarks.replay.curve_models import MODELS, cross_validate
 from benchmarks.replay.findings import AFTER, FEW, Findings
 from benchmarks.replay.noise import OBJECTIVES, compared, epoch_to_epoch, smoothed
 from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, QUIET_METHODS, SMOOTH_EPOCHS, WHOLE, Cell
-from benchmarks.replay.recording import LONG, Recorded, by_configuration
+from benchmarks.replay.recording import LONG, SHORT, Recorded, Recording, by_configuration
 from benchmarks.replay.regret import Estimate
 from benchmarks.replay.sensitivity import shares
 from benchmarks.replay.surrogate import Surrogate, recorded_surrogate
@@ -37,16 +37,15 @@ def write_page(path: Path, blocks: Mapping[str, str]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def blocks(found: Findings, trainings: Sequence[Recorded], *, command: str) -> dict[str, str]:
+def blocks(found: Findings, *, command: str) -> dict[str, str]:
     """Returns what is found, by the name of its marker.
 
     Args:
         found: The searches.
-        trainings: The recording.
         command: What has simulated them.
     """
     return {
-        "recording": _recording(found.surrogate, trainings),
+        "recording": _recording(SHORT),
         "models": _models(found.surrogate),
         "amount": _amount(found, command),
         "pairs": _pairs(found),
@@ -56,9 +55,9 @@ def blocks(found: Findings, trainings: Sequence[Recorded], *, command: str) -> d
         "variants": _variants(found),
         "drawn": _beside_random(found, "drawn"),
         "quiet": _quiet(found),
-        "importance": _importance(trainings, found.surrogate),
+        "importance": _importance(SHORT.complete(), found.surrogate),
         "noise": _noise(found),
-        "long_recording": _recording(recorded_surrogate(LONG), LONG.read()),
+        "long_recording": _recording(LONG),
         "long_noise": _smoothing(recorded_surrogate(LONG), LONG_SMOOTH_EPOCHS),
         "metrics": _metrics(),
         "long": _beside_random(found, "long"),
@@ -74,7 +73,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _recording(surrogate: Surrogate, trainings: Sequence[Recorded]) -> str:
+def _recording(recording: Recording) -> str:
+    surrogate, trainings = recorded_surrogate(recording), recording.read()
     failed = sum(one.state != "complete" for one in trainings)
     pairs = int(surrogate.paired.sum())
     seconds = surrogate.training_seconds()
@@ -212,8 +212,7 @@ def _judged(found: Findings, cells: Sequence[Cell], goal: float) -> str:
     return table(columns, rows)
 
 
-def _importance(trainings: Sequence[Recorded], surrogate: Surrogate) -> str:
-    complete = [one for one in trainings if one.state == "complete"]
+def _importance(complete: Sequence[Recorded], surrogate: Surrogate) -> str:
     columns = ["parameter", "PED-ANOVA", "variance of Delta E: alone", "with others", "of colourfulness: with others"]
     rows = [
         [

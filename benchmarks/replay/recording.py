@@ -122,6 +122,19 @@ LONG = Recording(
 LONG_KL = replace(LONG, metric="valid/chroma_kl")
 
 
+def recording_of(results: Path) -> Recording:
+    """Returns the recording that a study's results belong to.
+
+    Raises:
+        ValueError: They are of no study that is recorded.
+    """
+    known = {recording.study().name: recording for recording in (SHORT, LONG)}
+    name = read_study(StudyFolder(results).study).name
+    if name not in known:
+        raise ValueError(f"{results}: the study {name} is not recorded; recorded are {', '.join(known)}")
+    return known[name]
+
+
 def by_configuration(trainings: Iterable[Recorded]) -> list[list[Recorded]]:
     """Returns the trainings of each configuration together: its seeds."""
     groups: dict[tuple[object, ...], list[Recorded]] = defaultdict(list)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import itertools
 import zlib
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -19,7 +18,7 @@ from sklearn.linear_model import QuantileRegressor
 from benchmarks.replay.curve_models import Process
 from benchmarks.replay.engine import Training
 from benchmarks.replay.process import Array
-from benchmarks.replay.recording import SHORT, Recorded, Recording, by_configuration
+from benchmarks.replay.recording import SHORT, Recording, by_configuration
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
 from search.space import Params, Space
@@ -60,7 +59,7 @@ class Surrogate:
         self.model.fit(self.points, self.curves)
         self.noise_curves = np.stack([(one[0] - one[1]) / np.sqrt(2.0) for one in seeds if len(one) > 1])
         self.paired = np.array([len(one) > 1 for one in seeds])
-        self._seconds = _seconds(SHORT.complete(), self.space)  # an epoch is the same in all, and these are the most
+        self._seconds = _seconds()
         self._curves: dict[bytes, Array] = {}
         self._optimum: tuple[float, Params] | None = None
 
@@ -163,11 +162,15 @@ def _architecture(config: TrainConfig) -> tuple[int, int]:
     return config.generator.filters, config.discriminator.filters
 
 
-def _seconds(trainings: Sequence[Recorded], space: Space) -> dict[tuple[int, int], tuple[int, float, float]]:
+@cache
+def _seconds() -> dict[tuple[int, int], tuple[int, float, float]]:
     """Returns weights and seconds of an epoch's training and validation by architecture, as on a free machine.
 
     A low quantile, linear in both networks' filters: what load there was differed from architecture to architecture.
+    Of the short trainings, as an epoch is the same in all and they are the most.
     """
+    study, trainings = SHORT.study(), SHORT.complete()
+    space = Space(study.space, study.train)
     shapes = [_architecture(space.to_config(one.params, seed=0)) for one in trainings]
     parameters = {shape: one.parameters for shape, one in zip(shapes, trainings, strict=True)}
     architectures = np.array(list(parameters), dtype=np.float64)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.replay.recording import LONG, LONG_KL, METRICS, SHORT, Recording
+import pytest
+
+from benchmarks.replay.recording import LONG, LONG_KL, METRICS, SHORT, STUDY, Recording, recording_of
 from colorgan.record import EpochRecord, TrialRecord, write_record
+from colorgan.strict_yaml import write_yaml
 from search.storage import StudyFolder
+from search.study import read_study
 
 PARAMS = {
     "optimizer.generator_learning_rate": 0.000123456,
@@ -48,6 +52,19 @@ def test_another_metric_of_a_recording_can_be_searched_for() -> None:
     assert LONG_KL.study().objective.metric == "valid/chroma_kl"
     assert LONG_KL.study().train == LONG.study().train
     assert (LONG_KL.path, LONG_KL.read()) == (LONG.path, LONG.read())
+
+
+def test_results_say_themselves_which_recording_they_belong_to(tmp_path: Path) -> None:
+    def results(scale: str | None) -> Path:
+        tree = read_study(STUDY, scale=scale).model_dump(mode="json")
+        folder = StudyFolder(tmp_path / str(scale))
+        folder.path.mkdir()
+        folder.study.write_text(write_yaml(tree))
+        return folder.path
+
+    assert (recording_of(results(None)), recording_of(results("long"))) == (SHORT, LONG)
+    with pytest.raises(ValueError, match="replay-decaying is not recorded; recorded are replay, replay-long"):
+        recording_of(results("decaying"))
 
 
 def test_what_a_recording_has_stays_as_it_is(tmp_path: Path) -> None:
