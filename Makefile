@@ -47,7 +47,7 @@ place = $(call option,--engine,ENGINE) $(call option,--address,ADDRESS) $(call o
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu|jax|jax-gpu, EXTRAS=jax,jax-gpu,qmc,cmaes,gp,bayesian,postgresql,dashboard,onnx,ray,s3, UV= (use pip)'
+	@echo 'For every command: PYTHON=python3.12, ACCELERATOR=cpu|gpu|jax|jax-gpu, EXTRAS=jax,jax-gpu,cmaes,gp,bayesian,postgresql,dashboard,onnx,ray,s3, UV= (use pip)'
 
 setup: ## Make or mend .venv; all other commands do so as well
 	@requirements/setup.sh run

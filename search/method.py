@@ -2,6 +2,7 @@
 
     sampler: {name: tpe, n_startup_trials: 10}          random, tpe, grid, qmc, gp, cmaes, nsgaii, nsgaiii, brute_force
     sampler: {name: qmc, scramble: true}                without it one sequence, whatever `search.seed` says
+    sampler: {name: curve_gp, kappa: 4.0}               learns from learning curves, without an extra (curve_sampler.py)
     sampler: {name: keras_tuner.bayesian, beta: 2.6}    KerasTuner's oracles: search/oracle.py
     pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
     pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold
@@ -40,6 +41,7 @@ SAMPLERS = {
     "nsgaii": "NSGAIISampler",
     "nsgaiii": "NSGAIIISampler",
     "brute_force": "BruteForceSampler",
+    "curve_gp": "CurveSampler",
 }
 PRUNERS = {
     "none": "NopPruner",
@@ -52,25 +54,28 @@ PRUNERS = {
     "asha": "Asha",
 }
 ASHA = "asha"  # our own, which pauses trials instead of stopping them (rungs.py)
+CURVE_GP = "curve_gp"  # our own, which learns from learning curves (curve_sampler.py)
 COMPLETE_ONLY = {"gp"}  # samplers that by themselves look at complete trials only
-LEARNING = ("tpe", "gp", "keras_tuner.bayesian")  # samplers that can learn from other studies
-SINGLE = ("cmaes", "keras_tuner.bayesian", "keras_tuner.hyperband", "keras_tuner.random", "keras_tuner.grid")
+LEARNING = ("tpe", "gp", "curve_gp", "keras_tuner.bayesian")  # samplers that can learn from other studies
+SINGLE = (
+    "cmaes",
+    "curve_gp",
+    "keras_tuner.bayesian",
+    "keras_tuner.hyperband",
+    "keras_tuner.random",
+    "keras_tuner.grid",
+)
 """Samplers that take one objective."""
 HEEDLESS = ("cmaes", "keras_tuner.bayesian", "keras_tuner.hyperband")
 """Samplers that learn from trials, but not whether their constraints hold."""
 FINITE_SAMPLERS = dict.fromkeys(("grid", "brute_force", "keras_tuner.grid"), 10_000)
 """They go through all values; the most of one parameter."""
-EXTRAS = {
-    "qmc": ("scipy",),
-    "cmaes": ("cmaes",),
-    "gp": ("torch", "scipy"),
-    "keras_tuner.bayesian": ("sklearn", "scipy"),
-}
+EXTRAS = {"cmaes": ("cmaes",), "gp": ("torch",), "keras_tuner.bayesian": ("sklearn",)}
 """Name of a sampler, whose last part is that of the extra -> the modules it needs."""
 MAX_WHOLE = 1_000_000  # of an argument; as many trials a study can have, and as many epochs a trial
 NEVER = MAX_WHOLE + 1  # an epoch that no trial reaches
 _LEAST = {"n_ei_candidates": 1, "popsize": 2}  # where Optuna itself fails only in mid-study
-_GIVEN = {"self", "seed", "search_space", "wrapped_pruner"}  # by us
+_GIVEN = {"self", "seed", "space", "epochs", "search_space", "wrapped_pruner"}  # by us
 _PLAIN: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -141,10 +146,9 @@ def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, A
 
 
 def _class(table: Mapping[str, str], name: str) -> Any:
-    import optuna
-
-    home: Any = rungs if name == ASHA else optuna.samplers if table is SAMPLERS else optuna.pruners
-    return getattr(home, table[name])
+    ours = {ASHA: "search.rungs", CURVE_GP: "search.curve_sampler"}
+    home = ours.get(name, "optuna.samplers" if table is SAMPLERS else "optuna.pruners")
+    return getattr(importlib.import_module(home), table[name])
 
 
 def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
@@ -231,6 +235,7 @@ def _optuna_mistakes(table: Mapping[str, str], name: str, arguments: dict[str, A
         "grid": {"search_space": {}},
         "patient": {"wrapped_pruner": None},
         "qmc": {"seed": 0},  # else it says that it has none
+        "curve_gp": {"space": None, "epochs": 1, "seed": 0},
     }
     try:
         with warnings.catch_warnings():
@@ -241,5 +246,7 @@ def _optuna_mistakes(table: Mapping[str, str], name: str, arguments: dict[str, A
                 make_silently(table, "successive_halving", {key: arguments[key] for key in handed_on})
     except (ValueError, TypeError, FutureWarning) as error:
         reason = " ".join(str(error).split())
-        return [Mistake((), reason if name == ASHA else f"Optuna refuses these arguments of {name}: {reason}")]
+        return [
+            Mistake((), reason if name in (ASHA, CURVE_GP) else f"Optuna refuses these arguments of {name}: {reason}")
+        ]
     return []

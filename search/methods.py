@@ -71,6 +71,9 @@ def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.Ba
             return lambda _: make_silently(SAMPLERS, "grid", {"search_space": space.grid(), "seed": seed})
         case "qmc":  # the same sequence for all trials, of which each takes the next point
             return lambda number: _qmc(sampler.arguments, seed, _mix(seed, number))
+        case "curve_gp":
+            given = {**sampler.arguments, "space": space, "epochs": study.train.schedule.epochs}
+            return lambda number: make_silently(SAMPLERS, "curve_gp", {**given, "seed": _mix(seed, number)})
     return lambda number: make_silently(SAMPLERS, sampler.name, {**sampler.arguments, "seed": _mix(seed, number)})
 
 

@@ -13,7 +13,7 @@ from benchmarks.replay.simulation import Setting
 from search.method import EXTRAS
 
 Method = Mapping[str, Any]
-SAMPLERS = ("random", "qmc", "tpe", "cmaes", "nsgaii", "gp")
+SAMPLERS = ("random", "qmc", "tpe", "cmaes", "nsgaii", "gp", "curve_gp")
 ORACLES = ("keras_tuner.random", "keras_tuner.hyperband", "keras_tuner.bayesian")
 
 
@@ -50,6 +50,8 @@ VARIANTS: dict[str, tuple[Method, Method]] = {
     "cmaes, none": ({"name": "cmaes"}, PRUNERS["none"]),
     "gp, none": ({"name": "gp"}, PRUNERS["none"]),
     "gp, asha 2/2": ({"name": "gp"}, _asha(2, 2)),
+    "curve_gp, none": ({"name": "curve_gp"}, PRUNERS["none"]),
+    "curve_gp, asha 2/2": ({"name": "curve_gp"}, _asha(2, 2)),
 }
 """By what the page calls them; asha by its min_epochs / reduction_factor, 2/2 as in studies/quickstart.yaml."""
 VARIANT_REPEATS = 3
@@ -61,6 +63,8 @@ _CANDIDATES = (
     "cmaes, none",
     "gp, none",
     "gp, asha 2/2",
+    "curve_gp, none",
+    "curve_gp, asha 2/2",
 )
 DRAWN = {name: VARIANTS[name] for name in _CANDIDATES}
 DRAWN |= {"random, none": ({"name": "random"}, PRUNERS["none"])}
@@ -70,7 +74,8 @@ QUIET_METHODS, QUIET = ("tpe, none", "tpe, asha 1/2", "tpe, asha 2/2"), (0.5, 0.
 _LONG = ("random, none", "tpe, none", "tpe, asha 1/2", "tpe, asha 2/2", "cmaes, none")
 LONG_METHODS = {name: (VARIANTS | DRAWN)[name] for name in _LONG}
 LONG_METHODS |= {f"tpe, asha {epochs}/2": ({"name": "tpe"}, _asha(epochs, 2)) for epochs in (4, 8)}
-KL_METHODS = ("random, none", "tpe, none", "tpe, asha 8/2")
+LONG_METHODS |= {"curve_gp, asha 8/2": ({"name": "curve_gp"}, _asha(8, 2))}
+KL_METHODS = ("random, none", "tpe, none", "tpe, asha 8/2", "curve_gp, asha 8/2")
 LONG_REPEATS = 3  # in the likeliest space
 LENGTHS = {
     "6 epochs, asha 2/2": (SHORT, VARIANTS["tpe, asha 2/2"], 100.0),
@@ -154,6 +159,8 @@ def _bearable(setting: Setting) -> bool:
     sampler, pruner, workers = setting.sampler["name"], setting.pruner["name"], setting.workers
     if sampler == "gp":  # a tenth of a second and more a proposal
         return (pruner, workers) == ("none", AT_HOME)
+    if sampler == "curve_gp":  # a twentieth
+        return pruner in ("none", "asha") and workers < CROWDED
     return workers < CROWDED or (
         pruner in CROWDED_PRUNERS[workers] and (workers == CROWDED or sampler in ("random", "tpe"))
     )

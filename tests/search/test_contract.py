@@ -47,6 +47,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "qmc": {"scramble": True},  # else it is one sequence, whatever the seed
     "tpe": {"n_startup_trials": 4},
     "gp": {"n_startup_trials": 4},
+    "curve_gp": {"n_startup_trials": 4},
     "cmaes": {"n_startup_trials": 4},
     "nsgaii": {"population_size": 4},
     "nsgaiii": {"population_size": 4},

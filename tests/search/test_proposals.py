@@ -53,10 +53,8 @@ def drive(study_spec: StudySpec, trials: int, learned: tuple[Lesson, ...] = ()) 
     return [trial.params for trial in study.trials]
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc", "nsgaii"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc", "nsgaii", "curve_gp"])
 def test_a_small_space_is_gone_through_without_a_repeat(sampler: str) -> None:
-    if sampler == "qmc":
-        pytest.importorskip("scipy")
     study_spec = spec(SMALL, sampler)
     assert Space(study_spec.space, study_spec.train).limit(study_spec) == 16
     assert len({frozenset(params.items()) for params in drive(study_spec, 16)}) == 16
