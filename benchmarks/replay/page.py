@@ -14,9 +14,10 @@ from pathlib import Path
 
 from benchmarks.replay.curve_models import MODELS, cross_validate
 from benchmarks.replay.findings import AFTER, FEW, Findings
+from benchmarks.replay.foresight import WAYS, foresight
 from benchmarks.replay.noise import OBJECTIVES, compared, epoch_to_epoch, smoothed
 from benchmarks.replay.plan import AT_HOME, BUDGETS, PRUNERS, QUIET_METHODS, SMOOTH_EPOCHS, WHOLE, Cell
-from benchmarks.replay.recording import LONG, SHORT, Recorded, Recording, by_configuration
+from benchmarks.replay.recording import LONG, LONG_KL, SHORT, Recorded, Recording, by_configuration
 from benchmarks.replay.regret import Estimate
 from benchmarks.replay.sensitivity import shares
 from benchmarks.replay.surrogate import Surrogate, recorded_surrogate
@@ -64,6 +65,7 @@ def blocks(found: Findings, *, command: str) -> dict[str, str]:
         "long_drawn": _beside_random(found, "long drawn"),
         "length": _length(found),
         "kl_drawn": _beside_random(found, "kl drawn"),
+        "foresight": _foresight(),
     }
 
 
@@ -257,6 +259,15 @@ def _metrics() -> str:
         for name in OBJECTIVES
     ]
     return table(["objective", "6 epochs, all", "the better half", "24 epochs, all", "the better half"], rows)
+
+
+def _foresight() -> str:
+    names = {SHORT: "6 epochs", LONG: "24 epochs", LONG_KL: "24 epochs"}
+    rows = [
+        [name, f"`{recording.metric}`", *(f"{foresight(recording, way):.2f}" for way in WAYS)]
+        for recording, name in names.items()
+    ]
+    return table(["trainings of", "objective", *WAYS], rows)
 
 
 def _interval(one: Estimate) -> str:

@@ -69,7 +69,7 @@ def _simulate(job: tuple[str, Setting]) -> tuple[str, int, Search]:
 
 def _patience(setting: Setting) -> float:
     """Returns roughly how long a search takes to simulate."""
-    slow = {"tpe": 3.0, "gp": 50.0, "keras_tuner.bayesian": 100.0, "keras_tuner.hyperband": 5.0}
+    slow = {"tpe": 3.0, "gp": 50.0, "curve_gp": 25.0, "keras_tuner.bayesian": 100.0, "keras_tuner.hyperband": 5.0}
     return (
         setting.trainings * slow.get(setting.sampler["name"], 1.0) * (1.0 if setting.pruner["name"] == "none" else 2.5)
     )
