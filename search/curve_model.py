@@ -35,7 +35,7 @@ SCALE_PRIORS = (  # the same of the model's other numbers, in standard deviation
     (math.log(0.3), 0.7),  # noise of a single report
 )
 WIDEST = 3.0  # standard deviations of its prior that a number may be away from its mean
-ITERATIONS = 40  # of L-BFGS; more change no proposal
+ITERATIONS = 40  # of L-BFGS, at most
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ STEPS = (0.15, 0.05, 0.02)  # how near, in shares of a parameter's range
 SWITCH = 0.2  # how often a parameter with few values takes any of them, where one near is drawn
 LOOKS = 3  # reports of a trial that the model sees: its last, and those after a half and a quarter of its epochs
 MOST = 250  # trials that the model sees; of more the best and others evenly, of silent and of bad ones the last
-LEARNED_FROM = 64  # trials from which the model's own numbers are learned; with more it is slower and hardly different
+LEARNED_FROM = 64  # trials, evenly, from which the model's own numbers are learned: most of a proposal's time
 
 
 class CurveSampler(optuna.samplers.BaseSampler):

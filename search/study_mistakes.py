@@ -52,7 +52,7 @@ def aim_mistakes(study: StudySpec) -> list[Mistake]:
     mistakes += [Mistake(("constraints", key), unknown_metric(key, QUANTITIES)) for key in unknown]
     sampler, pruner = study.search.sampler.name, study.search.pruner
     if study.constraints and sampler in HEEDLESS:
-        message = f"{sampler} heeds no constraints, and would search where they do not hold; use tpe, gp or nsgaii"
+        message = f"{sampler} heeds no constraints, and would search where they do not hold; use tpe or curve_gp"
         mistakes.append(Mistake(("search", "sampler"), message))
     if study.further_objectives and sampler in SINGLE:
         message = f"{sampler} takes one objective, this study has {len(names)}; use tpe, gp, nsgaii or random"
