@@ -9,23 +9,22 @@ look at many places than to come back to the one that was lucky (docs/methods.md
 
 The model is `curve_model.py`'s.
 """
-# ruff: noqa: ARG002 - Optuna calls the sampler with these
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.curve_model import Array, CurveModel, Reports
+from search.joint_sampler import JointSampler
 from search.parameter import CategoricalParameter, Parameter, Scalar, is_number
+from search.proposals import key_of
 from search.space import Params, Space
 
 EVERYWHERE = 400  # configurations among which the next is chosen: anywhere in the space,
@@ -38,7 +37,7 @@ MOST = 250  # trials that the model sees; of more the best and others evenly, of
 LEARNED_FROM = 64  # trials, evenly, from which the model's own numbers are learned: most of a proposal's time
 
 
-class CurveSampler(optuna.samplers.BaseSampler):
+class CurveSampler(JointSampler):
     """Chooses all parameters of one trial."""
 
     def __init__(self, space: Space, *, epochs: int, seed: int, n_startup_trials: int = 10, kappa: float = 4.0) -> None:
@@ -58,38 +57,12 @@ class CurveSampler(optuna.samplers.BaseSampler):
             raise ValueError(f"n_startup_trials must be at least 1; received {n_startup_trials}")
         if kappa < 0:
             raise ValueError(f"kappa must be at least 0; received {kappa}")
-        self._space, self._epochs, self._chance = space, epochs, np.random.default_rng(seed)
+        super().__init__(space)
+        self._epochs, self._chance = epochs, np.random.default_rng(seed)
         self._startup, self._kappa = n_startup_trials, kappa
-        self._proposed: Params | None = None
 
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Returns nothing: it knows the space itself."""
-        self._proposed = None  # so one that is asked again chooses anew
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Returns nothing."""
-        return {}
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Returns one parameter of the trial's proposal, which is made when the first is asked for.
-
-        A parameter that is active only because others were given from outside has its default.
-        """
-        if self._proposed is None:
-            self._proposed = self._propose(study, trial)
-        proposed = self._proposed
-        return proposed[param_name] if param_name in proposed else self._space.nearest_default(param_name)
-
-    @cached_property
-    def _ranges(self) -> dict[str, _Range]:
-        return {path: _Range(parameter) for path, parameter in self._space.parameters.items()}
-
-    def _propose(self, study: optuna.Study, trial: FrozenTrial) -> Params:
+    def choose(self, study: optuna.Study, trial: FrozenTrial) -> Params:
+        """Returns what may turn out best; drawn evenly, as long as too little is known."""
         sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
         others = [one for one in study.get_trials(deepcopy=False) if one.number != trial.number and one.params]
         shown = _chosen([one for one in others if _said(one) and not _bad(one)], sign)
@@ -100,8 +73,8 @@ class CurveSampler(optuna.samplers.BaseSampler):
         best = np.argsort(model.predict(known)[0], kind="stable")[:BEST]
         proposals = [self._draw() for _ in range(EVERYWHERE)]
         proposals += [self._near(known[place], step) for place in best for step in STEPS for _ in range(NEAR)]
-        tried = {_key(one.params) for one in others}
-        new = [params for params in proposals if _key(params) not in tried] or proposals
+        tried = {key_of(one.params) for one in others}
+        new = [params for params in proposals if key_of(params) not in tried] or proposals
         mean, deviation = model.predict(self._points(new))
         return new[int(np.argmin(mean - self._kappa * deviation))]
 
@@ -151,6 +124,10 @@ class CurveSampler(optuna.samplers.BaseSampler):
                 for params in configurations
             ]
         )
+
+    @cached_property
+    def _ranges(self) -> dict[str, _Range]:
+        return {path: _Range(parameter) for path, parameter in self._space.parameters.items()}
 
     def _draw(self) -> Params:
         """Returns parameters drawn evenly."""
@@ -237,7 +214,3 @@ class _Range:
         if self._log:
             return self._parameter.nearest(self._low * (self._high / self._low) ** place)
         return self._parameter.nearest(self._low + place * (self._high - self._low))
-
-
-def _key(params: Params) -> tuple[tuple[str, Scalar], ...]:
-    return tuple(sorted(params.items()))

@@ -12,7 +12,6 @@ in a row were all known, one of the configurations not yet tried is drawn, and i
 It uses inner parts of KerasTuner 1.4.8, because `create_trial` and `end_trial` write files: an oracle's `trials`,
 `ongoing_trials` and `start_order`, its hashes of what was tried, the grid's queue, Hyperband's brackets, the process.
 """
-# ruff: noqa: ARG002 - Optuna calls the sampler with these
 
 from __future__ import annotations
 
@@ -22,11 +21,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from search.brackets import Brackets
 from search.hyperparameters import declare, to_params, to_values
+from search.joint_sampler import JointSampler
 from search.oracle import NOTE, Proposal, proposal
 from search.oracles import keras_tuner
 from search.space import Params, Space
@@ -39,7 +38,7 @@ _CLASSES = {
 }
 
 
-class OracleSampler(optuna.samplers.BaseSampler):
+class OracleSampler(JointSampler):
     """Asks an oracle of KerasTuner for the parameters of each trial."""
 
     def __init__(
@@ -62,44 +61,20 @@ class OracleSampler(optuna.samplers.BaseSampler):
             epochs: Of a whole trial.
             repeat: Whether the Gaussian process may propose what was trained before, as it does where it is sure.
         """
-        self._name, self._space, self._seed, self._repeat = name, space, seed, repeat
+        super().__init__(space)
+        self._name, self._seed, self._repeat = name, seed, repeat
         # no end of its own, as the study's `trials` are the limit
         hyperband = {"max_epochs": epochs, "hyperband_iterations": None}
         self._settings = {**arguments, **(hyperband if name == "keras_tuner.hyperband" else {"max_trials": None})}
         self._listed = name == "keras_tuner.grid"
-        self._asked: dict[int, Params] = {}
         self._values: dict[int, dict[str, Any]] = {}
         self._walk: Iterator[Params] | None = None
         self._walked: list[Params] = []
 
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Returns nothing: an oracle knows the space itself."""
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Returns nothing."""
-        return {}
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Returns one parameter of the trial's proposal, which is made and noted when the first is asked for.
-
-        A parameter that is active only because others were given from outside has its default.
-        """
-        if trial.number not in self._asked:
-            noted = proposal(trial.system_attrs)
-            self._asked[trial.number] = noted.params if noted else self._propose(study, trial)
-        params = self._asked[trial.number]
-        return params[param_name] if param_name in params else self._space.nearest_default(param_name)
-
-    def after_trial(
-        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
-        """Forgets the trial's proposal."""
-        self._asked.pop(trial.number, None)
+    def choose(self, study: optuna.Study, trial: FrozenTrial) -> Params:
+        """Returns what was noted for the trial, else asks an oracle and notes it."""
+        noted = proposal(trial.system_attrs)
+        return noted.params if noted else self._propose(study, trial)
 
     def _propose(self, study: optuna.Study, trial: FrozenTrial) -> Params:
         past = [other for other in study.get_trials(deepcopy=False) if other.number < trial.number]

@@ -181,7 +181,7 @@ class Proposer(BaseSampler):
                 method = optuna.samplers.RandomSampler(seed=trial.number)
             draft = _Draft(method, _study(seen), seen.shifted(trial))
             params = self._space.suggest(cast(optuna.Trial, draft))
-            if _key(params) not in known:
+            if key_of(params) not in known:
                 break
         self._drawn[trial.number] = params
         return draft.distributions
@@ -216,7 +216,7 @@ class Proposer(BaseSampler):
         trials = study._get_trials(deepcopy=False, use_cache=True)  # by number
         unseen = [*self._unseen, *range(self._looked_at, len(trials))]
         self._unseen = [n for n in unseen if n == number or trials[n].state == TrialState.WAITING]
-        self._tried.update(_key(trials[n].params) for n in unseen if n not in self._unseen)
+        self._tried.update(key_of(trials[n].params) for n in unseen if n not in self._unseen)
         self._looked_at = len(trials)
         return self._tried
 
@@ -226,7 +226,7 @@ class Proposer(BaseSampler):
         return self._methods[number]
 
 
-def _key(params: Mapping[str, Any]) -> _Key:
+def key_of(params: Mapping[str, Any]) -> _Key:
     """Returns what equal configurations have in common."""
     return tuple(sorted(params.items(), key=itemgetter(0)))
 
