@@ -146,9 +146,14 @@ def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, A
 
 
 def _class(table: Mapping[str, str], name: str) -> Any:
-    ours = {ASHA: "search.rungs", CURVE_GP: "search.curve_sampler"}
-    home = ours.get(name, "optuna.samplers" if table is SAMPLERS else "optuna.pruners")
-    return getattr(importlib.import_module(home), table[name])
+    import optuna
+
+    home: Any = optuna.samplers if table is SAMPLERS else optuna.pruners
+    if name == ASHA:
+        home = rungs
+    elif name == CURVE_GP:
+        from search import curve_sampler as home  # imports SciPy
+    return getattr(home, table[name])
 
 
 def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
