@@ -70,9 +70,7 @@ def _lengths(found: Findings) -> Figure:
             goal = found.curves(cell, "found").at(WHOLE).value
             axes.axhline(goal, color="#777777", linewidth=0.8, linestyle=":")
         axes.axvline(WHOLE / 4, color="#b03060", linewidth=0.8, linestyle="--")
-        axes.set_ylim(0, 1.6)
-        axes.set_xscale("log")
-        axes.minorticks_off()
+        _scale(axes)
         _budget(axes, f"trainings of {length}, drawn spaces")
         axes.legend(frameon=False, fontsize=8)
     both[0].set_ylabel("regret in Delta E of the best found")
@@ -115,6 +113,10 @@ def _lines(axes: Axes, found: Findings, measure: Measure) -> None:
     axes.axhline(found.default, color="#b03060", linewidth=0.8, linestyle="--")
     axes.annotate("default configuration", (1.0, found.default), xycoords=("axes fraction", "data"), fontsize=7)
     axes.texts[-1].set(ha="right", va="bottom", color="#b03060")
+    _scale(axes)
+
+
+def _scale(axes: Axes) -> None:
     axes.set_ylim(0, 1.6)
     axes.set_xscale("log")
     axes.minorticks_off()
