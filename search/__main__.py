@@ -128,7 +128,13 @@ def promote(
     place: Place,
     results: Results = Path("results"),
     top: Annotated[int, typer.Option(min=1, help="Confirm so many of the best configurations.")] = 3,
-    seeds: Annotated[int, typer.Option(min=2, max=1000, help="Train each on so many fresh seeds.")] = 4,
+    seeds: Annotated[
+        int,
+        typer.Option(min=2, max=1000, help="Train each on so many fresh seeds, and again, while it tells too little."),
+    ] = 4,
+    most_seeds: Annotated[
+        int | None, typer.Option(min=2, max=1000, help="At most so many each; 16, or --seeds where that is more.")
+    ] = None,
     pick: Annotated[
         list[str] | None,
         typer.Option(help="Confirm this trial instead: a number, knee or weights; may be given again."),
@@ -163,8 +169,9 @@ def promote(
         try:
             view = TerminalView()
             promotion = confirm(
-                folder, top=top, seeds=seeds, pick=picked, workers=workers, view=view, workplace=workplace
-            )
+                folder, top=top, seeds=seeds, most_seeds=most_seeds, pick=picked, workers=workers, view=view,
+                workplace=workplace,
+            )  # fmt: skip
         except InterruptedPromotion as error:
             typer.echo(plain(str(error)), err=True)
             raise typer.Exit(INTERRUPTED) from None

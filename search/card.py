@@ -38,7 +38,7 @@ def _confirmation(promotion: Promotion, facts: dict[str, Any]) -> Iterator[str]:
     config = promotion.study.spec.train
     yield from ("## Confirmation", "")
     yield (
-        f"Each configuration was trained anew on the same {len(facts['seeds'])} fresh seeds, for the study's "
+        f"Each configuration was trained anew on the same {_seeds(promotion)} fresh seeds, for the study's "
         f"{config.schedule.epochs} epochs, and measured on the {len(open_photos(config.data).confirm)} `confirm` crops "
         f"that no trial of the search saw: {facts['metric']}, {facts['direction']}."
     )
@@ -56,6 +56,12 @@ def _confirmation(promotion: Promotion, facts: dict[str, Any]) -> Iterator[str]:
         "looked larger in the search than it was here; the best of many trials is always lucky too. "
         "Weights: of the generator."
     )
+
+
+def _seeds(promotion: Promotion) -> str:
+    """Returns how many seeds the configurations have, in words."""
+    counts = sorted({len(values) for values in promotion.scores.values()})
+    return f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
 
 
 def _configuration(promotion: Promotion) -> Iterator[str]:
@@ -81,6 +87,11 @@ def _cost(promotion: Promotion, facts: dict[str, Any]) -> Iterator[str]:
         "learning rates above all."
     )
     yield "- A few seeds show large differences only. The interval covers the chance of training, not other photos."
+    if len(looks := promotion.plan.design(promotion.direction).looks) > 1:
+        yield (
+            f"- After {', '.join(map(str, looks[:-1]))} and {looks[-1]} seeds it was judged, and only what could still "
+            f"become sure was trained on more; the intervals hold at all these looks together ({facts['level']:.0%})."
+        )
 
 
 def verdict(facts: dict[str, Any]) -> str:

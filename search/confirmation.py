@@ -4,18 +4,29 @@ Every configuration is trained on the same seeds, so differences are taken withi
 plain bootstrap of one configuration's differences is far too sure of itself; so the noise is pooled over all
 configurations, and its own uncertainty is drawn too, which gives intervals of Student's t form.
 
+How many seeds it takes is not known before. So all get a few, then it is looked at what they say, and those that are
+still of interest get as many again, until something is sure or nothing is likely to become so. Whoever looks several
+times sees more luck; intervals are wider by as much, so that at all looks together they are as sure as they say. What
+is decided at a look is a function of the seeds due by then alone, not of who was trained first.
+
 Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 9.4 (bootstrapping residuals) and 16;
-Bouthillier et al. 2021, arXiv 2103.03098, on why seeds must be varied and shared.
+Bouthillier et al. 2021, arXiv 2103.03098, on why seeds must be varied and shared; Pocock 1977, Biometrika 64, on
+looks of one level; Jennison and Turnbull 1989, J. R. Statist. Soc. B 51, on intervals that hold at all of them;
+Spiegelhalter, Freedman and Blackburn 1986, Controlled Clinical Trials 7, on the chance that remains.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from colorgan.record import FINISHED
 from search.aims import feasible
 
 if TYPE_CHECKING:
@@ -26,7 +37,9 @@ if TYPE_CHECKING:
 DEFAULT = "default"  # the group of the default configuration
 DRAWS = 10_000  # of the bootstrap; moves an interval's end by a percent of its width
 LEVEL = 0.95  # of the intervals
+PATHS = 100_000  # simulated for the level of a single look; moves it by a thousandth
 LEAST_SEEDS = 2  # fewer give no noise to judge by
+LEAST_CHANCE = 0.1  # of becoming surely better than the default, below which a configuration gets no more seeds
 Direction = Literal["minimize", "maximize"]
 Scores = Mapping[str, Mapping[int, float]]  # group -> seed -> final objective
 
@@ -65,7 +78,7 @@ def infeasible(records: Iterable[TrialRecord]) -> set[str]:
     return {group for group, violations in groups.items() if not feasible(violations)}
 
 
-def compare(found: Scores, group: str, other: str, direction: Direction) -> Comparison | None:
+def compare(found: Scores, group: str, other: str, direction: Direction, *, level: float = LEVEL) -> Comparison | None:
     """Returns how much better one group is than another; None where they have fewer than two common seeds."""
     seeds = sorted(found.get(group, {}).keys() & found.get(other, {}).keys())
     noise, freedom = _pooled_noise(found, other, direction)
@@ -73,35 +86,153 @@ def compare(found: Scores, group: str, other: str, direction: Direction) -> Comp
         return None
     differences = _differences(found, group, other, seeds, direction)
     drawn = differences.mean() + _noise_of_means(noise, freedom, len(seeds))
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Comparison(len(seeds), float(differences.mean()), float(low), float(high))
 
 
-def winner(found: Scores, direction: Direction) -> str:
+def winner(found: Scores, direction: Direction, *, level: float = LEVEL) -> str:
     """Returns the group to promote: the best mean that is surely better than the default, else the default.
 
     Where the default was never trained to its end, whatever was is better: the best mean of all.
     """
     if DEFAULT not in found and found:
-        sign = 1.0 if direction == "minimize" else -1.0
-        return min(found, key=lambda group: sign * float(np.mean(list(found[group].values()))))
+        return _best(found, direction)
     surely = []
     for group in found:
-        comparison = compare(found, group, DEFAULT, direction) if group != DEFAULT else None
+        comparison = compare(found, group, DEFAULT, direction, level=level) if group != DEFAULT else None
         if comparison is not None and comparison.low > 0:
             surely.append((comparison.difference, group))
     return max(surely)[1] if surely else DEFAULT
 
 
-def hopeless(found: Scores, group: str, direction: Direction) -> str:
+def hopeless(found: Scores, group: str, direction: Direction, *, level: float = LEVEL) -> str:
     """Returns the group that is surely better than this one, or nothing; the default is never hopeless."""
     if group == DEFAULT:
         return ""
     for other in found:
-        comparison = compare(found, group, other, direction) if other != group else None
+        comparison = compare(found, group, other, direction, level=level) if other != group else None
         if comparison is not None and comparison.high < 0:
             return other
     return ""
+
+
+def chance(found: Scores, group: str, direction: Direction, *, seeds: int, level: float = LEVEL) -> float:
+    """Returns how likely a group is surely better than the default once it has so many seeds, by those that it has.
+
+    Nothing but these seeds is taken to be known of the true difference (predictive power).
+    """
+    comparison = compare(found, group, DEFAULT, direction)
+    if comparison is None:
+        return 1.0  # nothing speaks against it
+    noise, _ = _pooled_noise(found, DEFAULT, direction)
+    stddev = math.sqrt(float(np.square(noise).mean()))
+    to_come = stddev * math.sqrt(max(0.0, 1 / comparison.seeds - 1 / seeds))
+    ahead = comparison.difference - NormalDist().inv_cdf((1 + level) / 2) * stddev / math.sqrt(seeds)
+    return NormalDist().cdf(ahead / to_come) if to_come else float(ahead > 0)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Who is trained on what, and when it is looked at what came of it.
+
+    Attributes:
+        groups: The default and its challengers.
+        seeds: Of each of them, at most, in their order.
+        every: Seeds after which it is looked at, and again after as many; and once all are trained.
+        direction: Which way scores are better.
+    """
+
+    groups: Sequence[str]
+    seeds: Sequence[int]
+    every: int
+    direction: Direction
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """How many seeds each has when it is looked at."""
+        return (*range(self.every, len(self.seeds), self.every), len(self.seeds))
+
+    @property
+    def level(self) -> float:
+        """The level of a single interval, with which those of all looks together have `LEVEL`."""
+        return _look_level(self.looks)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a confirmation has come to.
+
+    Attributes:
+        scores: What it was judged by, at the last look.
+        unfit: Groups that failed on a seed, or violate a constraint on average over theirs.
+        settled: Why groups need no more seeds.
+    """
+
+    scores: Scores
+    unfit: frozenset[str]
+    settled: Mapping[str, str]
+
+    @property
+    def fit(self) -> Scores:
+        """The scores of the groups that can be promoted."""
+        return {group: values for group, values in self.scores.items() if group not in self.unfit}
+
+
+def standing(records: Iterable[TrialRecord], design: Design) -> Standing:
+    """Returns what finished trials say: at each look that is due, which groups need no more seeds."""
+    finished = sorted((r for r in records if r.state in FINISHED), key=lambda r: (design.groups.index(r.group), r.seed))
+    ended = {(record.group, record.seed) for record in finished}
+    now = Standing({}, frozenset(), {})
+    judged: dict[str, int] = {}  # seeds that count, by group
+    for look in design.looks:
+        going = [group for group in design.groups if group not in now.settled]
+        if not going or any((group, seed) not in ended for group in going for seed in design.seeds[:look]):
+            break
+        judged |= dict.fromkeys(going, look)
+        counted = {(group, seed) for group, many in judged.items() for seed in design.seeds[:many]}
+        seen = [record for record in finished if (record.group, record.seed) in counted]
+        unfit = frozenset(record.group for record in seen if record.state == "failed") | infeasible(seen)
+        now = Standing(scores(seen), unfit, now.settled)
+        now = Standing(now.scores, unfit, {**now.settled, **_settled(now, going, look, design)})
+    return now
+
+
+def _settled(now: Standing, going: Sequence[str], look: int, design: Design) -> dict[str, str]:
+    """Returns which of the groups that were trained so far need no more seeds, and why."""
+    fit, direction, level = now.fit, design.direction, design.level
+    if DEFAULT not in fit:
+        return dict.fromkeys(going, "the default configuration could not be trained, so there is nothing to beat")
+    found = dict.fromkeys((group for group in going if group not in fit), "it failed or violates a constraint")
+    for group in (group for group in going if group in fit and group != DEFAULT):
+        if better := hopeless(fit, group, direction, level=level):
+            found[group] = f"{better} is surely better"
+        elif chance(fit, group, direction, seeds=len(design.seeds), level=level) < LEAST_CHANCE:
+            found[group] = "more seeds would hardly show that it is better than the default"
+    open_ = {group: fit[group] for group in going if group not in found and group != DEFAULT}
+    if not open_:
+        return dict.fromkeys(going, "nothing is likely to become surely better than the default") | found
+    best = _best(open_, direction)
+    comparison = compare(fit, best, DEFAULT, direction, level=level)
+    if comparison is not None and comparison.low > 0:
+        return dict.fromkeys(going, f"{best} is the best, and surely better than the default") | found
+    return dict.fromkeys(going, "all seeds are trained") | found if look == len(design.seeds) else found
+
+
+@cache
+def _look_level(looks: tuple[int, ...]) -> float:
+    """Returns the level of intervals that hold at all of several looks, after so many seeds each, with `LEVEL`."""
+    if len(looks) == 1:
+        return LEVEL
+    seeds = np.array(looks, dtype=np.float64)
+    steps = np.sqrt(np.diff(seeds, prepend=0.0)) * np.random.default_rng(0).standard_normal((PATHS, len(looks)))
+    furthest = np.abs(steps.cumsum(axis=1) / np.sqrt(seeds)).max(axis=1)
+    return math.erf(float(np.quantile(furthest, LEVEL)) / math.sqrt(2.0))
+
+
+def _best(found: Scores, direction: Direction) -> str:
+    """Returns the group with the best mean."""
+    sign = 1.0 if direction == "minimize" else -1.0
+    return min(found, key=lambda group: sign * float(np.mean(list(found[group].values()))))
 
 
 def _differences(

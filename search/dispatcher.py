@@ -59,6 +59,7 @@ class Dispatcher:
         self._store = store
         self._finish, self._say, self.line = finish, say, line
         self.running: dict[int, LiveTrial] = {}
+        self._needless: set[str] = set()  # what was said of trials that were not needed
         self._measures = -1  # the trial whose worker was asked for the baselines
 
     def live(self) -> list[LiveTrial]:
@@ -111,7 +112,9 @@ class Dispatcher:
         if self._source.more():
             match self._source.ask(self._records.values()):
                 case str(needless):
-                    self._say(needless)
+                    if needless not in self._needless:
+                        self._say(needless)
+                    self._needless.add(needless)
                 case trial:
                     self._queue(trial)
             return True

@@ -2,7 +2,8 @@
 
 The best of many trials was also lucky. So the best few distinct configurations and the default are trained anew, all on
 the same seeds that no trial had, and scored on the `confirm` photos that no trial saw, as a study of their own in
-`results/<study>/confirm/`. One is promoted only where it is surely better than the default (`confirmation.py`).
+`results/<study>/confirm/`; on a few seeds each, and on more as long as they do not tell. One is promoted only where it
+is surely better than the default (`confirmation.py`).
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from colorgan.config import Part
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.links import refuse_links_out
-from colorgan.record import TrialRecord, write_whole
+from colorgan.record import FINISHED, TrialRecord, write_whole
 from colorgan.regular_file import read_regular
 from search.admission import usable_photos
 from search.aims import Aims
-from search.confirmation import DEFAULT, Scores, hopeless, infeasible, scores, winner
+from search.confirmation import DEFAULT, LEAST_SEEDS, Design, Direction, Scores, Standing, scores, standing, winner
 from search.method import Pruner, Sampler
 from search.parameter import Scalar
 from search.quantities import SIZE
@@ -35,6 +35,7 @@ from search.tradeoff import TradeOff, study_trade_off, trade_off
 from search.view import View
 from search.workplace import Workplace
 
+SEEDS_EACH, MOST_SEEDS = 4, 16  # docs/methods.md, "What confirmation makes of it"
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
 PLAN_FILE = "plan.json"
 MOST_DIGITS = 9  # of a trial's number
@@ -67,10 +68,21 @@ class Candidate(Part):
 
 
 class Confirmation(Part):
-    """What is trained: every candidate, the default first, on every seed."""
+    """What is trained: every candidate, the default first, seed by seed, each as long as more seeds could tell more.
+
+    Attributes:
+        candidates: All of them.
+        seeds: Of each of them, at most.
+        every: Seeds after which it is looked at what came of them, and again after as many.
+    """
 
     candidates: tuple[Candidate, ...] = Field(min_length=2)
-    seeds: tuple[int, ...] = Field(min_length=2)
+    seeds: tuple[int, ...] = Field(min_length=LEAST_SEEDS)
+    every: int = Field(default=LEAST_SEEDS, ge=LEAST_SEEDS)
+
+    def design(self, direction: Direction) -> Design:
+        """Returns it as its statistics see it."""
+        return Design([candidate.name for candidate in self.candidates], self.seeds, self.every, direction)
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class Promotion:
         study: The study that it confirms.
         confirmed: The confirmation as a study.
         plan: What was trained.
-        scores: Objective on the `confirm` photos, by candidate and seed.
+        scores: Objective on the `confirm` photos, by candidate and seed, as far as it was judged by.
         promoted: The candidate that is promoted; one that failed on a seed, or violates a constraint on average, is
             none.
     """
@@ -93,16 +105,22 @@ class Promotion:
     promoted: Candidate
 
     @property
-    def direction(self) -> Literal["minimize", "maximize"]:
+    def direction(self) -> Direction:
         """Which way the objective is better."""
         return self.study.spec.objective.direction
+
+    @property
+    def level(self) -> float:
+        """Of an interval by itself; those of all looks together have `confirmation.LEVEL`."""
+        return self.plan.design(self.direction).level
 
 
 def confirm(
     folder: Path,
     *,
     top: int = 3,
-    seeds: int = 4,
+    seeds: int = SEEDS_EACH,
+    most_seeds: int | None = None,
     pick: Sequence[int] = (),
     workers: int | None = None,
     view: View | None = None,
@@ -113,7 +131,8 @@ def confirm(
     Args:
         folder: The study's results.
         top: How many of its best distinct configurations.
-        seeds: How many seeds each.
+        seeds: How many seeds each, after which it is judged, and again after as many, as long as that could tell more.
+        most_seeds: How many seeds each at most; by default 16, or `seeds` where that is more.
         pick: Numbers of the trials to confirm instead of the best.
         workers: Instead of the study's.
         view: Shows progress.
@@ -124,37 +143,45 @@ def confirm(
         InterruptedPromotion: It was stopped; the same call goes on.
         CannotRunError: As `search.run_study`.
     """
+    most = max(MOST_SEEDS, seeds) if most_seeds is None else most_seeds
+    if most < seeds:
+        raise PromoteError(f"at most {most} seeds, but {seeds} at the least: give --most-seeds no less than --seeds")
     refuse_links_out(folder)
     study, place = load_result(folder), StudyFolder(folder).confirmation
-    wanted = Confirmation(candidates=_candidates(study, top, pick), seeds=_fresh_seeds(study.spec, seeds))
+    candidates = _candidates(study, top, pick)
+    wanted = Confirmation(candidates=candidates, seeds=_fresh_seeds(study.spec, most), every=seeds)
     spec = _confirm_spec(study.spec, wanted, workers)
     usable_photos(spec)  # before anything is written
     plan = _same_plan(place.path / PLAN_FILE, wanted)
+    design = plan.design(spec.objective.direction)
     trials = [
         PlannedTrial(candidate.params, seed, candidate.name) for seed in plan.seeds for candidate in plan.candidates
     ]
 
+    judged: dict[int, Standing] = {}  # by how many trials have finished
+
     def skip(group: str, records: Iterable[TrialRecord]) -> str:
-        better = hopeless(scores(records), group, spec.objective.direction)
-        return f"{group}: no more seeds, as {better} is surely better" if better else ""
+        finished = [record for record in records if record.state in FINISHED]
+        if len(finished) not in judged:
+            judged[len(finished)] = standing(finished, design)
+        reason = judged[len(finished)].settled.get(group, "")
+        return f"{group} needs no more seeds: {reason}" if reason else ""
 
     confirmed = run_in(place, spec, view=view, plan=Plan(trials, skip), workplace=workplace)
     if confirmed.summary.get("ending") != "finished":
         reason = confirmed.summary.get("ending")
         raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); the same command goes on")
-    found = scores(confirmed.records)
-    if not found:
+    if not scores(confirmed.records):
         raise CannotRunError(f"{place.path}: no trial was completed; the reasons are in {place.trials_table}")
-    failed = {record.group for record in confirmed.records if record.state == "failed"}
-    unfit = failed | infeasible(confirmed.records)
-    reliable = {group: values for group, values in found.items() if group not in unfit}
-    if spec.constraints and not reliable:
+    found = standing(confirmed.records, design)
+    if spec.constraints and not found.fit:
         raise CannotRunError(
             f"{place.path}: no candidate, not even the default, held the study's constraints on fresh seeds and "
             f"photos ({place.trials_table}). Let the study run further, or confirm others with --pick and --again"
         )
     names = {candidate.name: candidate for candidate in plan.candidates}
-    return Promotion(study, confirmed, plan, found, names[winner(reliable, spec.objective.direction)])
+    promoted = names[winner(found.fit, design.direction, level=design.level)]
+    return Promotion(study, confirmed, plan, found.scores, promoted)
 
 
 def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: Sequence[float]) -> list[int]:
@@ -241,8 +268,8 @@ def _same_plan(path: Path, wanted: Confirmation) -> Confirmation:
     if begun != wanted:
         names = ", ".join(candidate.name for candidate in begun.candidates)
         raise PromoteError(
-            f"{path.parent}: another confirmation was begun here: {names} on {len(begun.seeds)} seeds. Give what "
-            "it was begun with to go on with it, or --again to move it aside and begin anew"
+            f"{path.parent}: another confirmation was begun here: {names} on {begun.every} to {len(begun.seeds)} "
+            "seeds. Give what it was begun with to go on with it, or --again to move it aside and begin anew"
         )
     return begun
 

@@ -118,7 +118,7 @@ def _facts(promotion: Promotion) -> dict[str, Any]:
         "direction": promotion.direction,
         "level": LEVEL,
         "promoted": promotion.promoted.name,
-        "seeds": list(promotion.plan.seeds),
+        "seeds": list(promotion.plan.seeds[: max(map(len, promotion.scores.values()))]),
         "candidates": [_candidate_facts(promotion, candidate) for candidate in promotion.plan.candidates],
         "baselines": confirmed.summary.get("baselines", {}),
         "trials_searched": len(study.records),
@@ -132,9 +132,8 @@ def _facts(promotion: Promotion) -> dict[str, Any]:
 
 def _candidate_facts(promotion: Promotion, candidate: Candidate) -> dict[str, Any]:
     values = promotion.scores.get(candidate.name, {})
-    versus = (
-        None if candidate.name == DEFAULT else compare(promotion.scores, candidate.name, DEFAULT, promotion.direction)
-    )
+    others = promotion.scores if candidate.name != DEFAULT else {}
+    versus = compare(others, candidate.name, DEFAULT, promotion.direction, level=promotion.level)
     gained = _searched_gain(promotion, candidate)
     return {
         "name": candidate.name,
@@ -147,7 +146,7 @@ def _candidate_facts(promotion: Promotion, candidate: Candidate) -> dict[str, An
         "interval": [versus.low, versus.high] if versus else None,
         "optimism": gained - versus.difference if versus and gained is not None else None,
         "parameters": next((r.parameters for r in promotion.confirmed.records if r.group == candidate.name), None),
-        "dropped": len(values) < len(promotion.plan.seeds),
+        "dropped": len(values) < max(map(len, promotion.scores.values())),
     }
 
 

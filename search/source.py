@@ -21,6 +21,7 @@ from search.study import StudySpec
 
 SEEDS = 2**31  # of a configuration
 _SEED, GROUP = "seed", "group"  # user attributes of planned trials and of further seeds
+_NEEDLESS = "needless"  # of those that were planned and not needed: why
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,19 @@ class TrialSource:
         self._spec, self._study, self._space, self._plan = spec, study, space, plan
         trials = spec.search.trials
         self._configurations = len(plan.trials) if plan else min(trials, space.limit(spec) or trials)
-        self._asked = self._repeats = 0
+        self._asked = self._repeats = self._needless = 0
 
     @property
     def wanted(self) -> int:
         """How many trials the study wants, as far as is known, those of earlier runs included."""
-        return self._configurations + self._repeats
+        return self._configurations + self._repeats - self._needless
 
     def begin(self) -> tuple[list[optuna.Trial], list[str]]:
         """Prepares a new study; returns the trials that an earlier driver left RUNNING, and notes for people."""
         trials = self._study.get_trials(deepcopy=False)
         notes = self._enqueue(done=len(trials))
         self._asked = sum(frozen.state != TrialState.WAITING for frozen in trials)
+        self._needless = sum(_NEEDLESS in frozen.user_attrs for frozen in trials)
         self._repeats = sum(GROUP in frozen.user_attrs for frozen in trials) if self._plan is None else 0
         for frozen, missing in self._unrepeated(trials):
             self._repeat(frozen.number, frozen.params, missing)
@@ -82,7 +84,7 @@ class TrialSource:
 
     def more(self) -> bool:
         """Returns whether `ask` would be of use."""
-        return self._asked < self.wanted
+        return self._asked < self._configurations + self._repeats
 
     def ask(self, records: Iterable[TrialRecord]) -> optuna.Trial | str:
         """Returns a new trial, or why the one that was due is not needed; call it only while there are `more`."""
@@ -90,6 +92,8 @@ class TrialSource:
         trial = self._study.ask()
         needless = self._plan.skip(self.group(trial), records) if self._plan else ""
         if needless:
+            self._needless += 1
+            trial.set_user_attr(_NEEDLESS, needless)
             self._study.tell(trial, state=TrialState.PRUNED)
         return needless or trial
 

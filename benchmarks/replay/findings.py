@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.replay.plan import BUDGETS, WHOLE, Cell
-from benchmarks.replay.regret import Curves, Estimate, Measure, curves
+from benchmarks.replay.regret import Curves, Estimate, Measure, at_time, curves
 from benchmarks.replay.searches import Results
 from benchmarks.replay.surrogate import Surrogate, recorded_surrogate
 
@@ -95,6 +95,11 @@ class Findings:
     def asked(self, cell: Cell) -> float:
         """Returns how many configurations a cell's searches begin, on average."""
         return float(np.mean([search.asked for search in self.results[cell.name]]))
+
+    def retrained(self, cell: Cell, trainings: float) -> float:
+        """Returns how many trainings confirming takes after so many of the search, on average."""
+        seconds = self.seconds(cell, trainings)
+        return float(np.mean([at_time(search, "retrained", seconds) for search in self.results[cell.name]]))
 
     def _pair(self, row: str, column: str) -> Pair:
         cells = self.cells("cross", row=row, column=column, workers=FEW)

@@ -15,7 +15,7 @@ from search import confirmation
 from search.snapshot import group_name
 from search.space import Params
 
-CANDIDATES, CONFIRM_SEEDS = 3, 4  # as `make promote`
+CANDIDATES = 3  # as `make promote`
 FRESH = 2**30  # beyond the seeds of searches
 DEFAULT = group_name(0)
 
@@ -29,8 +29,9 @@ class Search:
         default: That of the default configuration.
         seconds: When one of the following changed.
         promoted: That of the best trial by its noisy objective.
-        confirmed: That of what `make promote` would take of the three best and the default, after `CONFIRM_SEEDS`
-            fresh seeds each, which are not counted as cost.
+        confirmed: That of what `make promote` would take of the three best and the default, on fresh seeds, which are
+            not counted as cost.
+        retrained: How many trainings that would take.
         found: The least among complete trials, the default's not counted; infinite while there is none.
         asked: Configurations that it has begun.
         complete: Trainings that came to their end.
@@ -41,25 +42,39 @@ class Search:
     seconds: list[float] = field(default_factory=list)
     promoted: list[float] = field(default_factory=list)
     confirmed: list[float] = field(default_factory=list)
+    retrained: list[float] = field(default_factory=list)
     found: list[float] = field(default_factory=list)
     asked: int = 0
     complete: int = 0
 
 
+@dataclass(frozen=True)
+class Seeds:
+    """How many fresh seeds a confirmation trains a configuration on.
+
+    Attributes:
+        every: After so many it is looked at what they say, and again after as many.
+        most: At most.
+    """
+
+    every: int
+    most: int
+
+
 class _Judge:
     """The trials so far."""
 
-    def __init__(self, surrogate: Surrogate, repeat: int) -> None:
-        self._surrogate, self._repeat = surrogate, repeat
+    def __init__(self, surrogate: Surrogate, repeat: int, fresh: Seeds) -> None:
+        self._surrogate, self._repeat, self._fresh = surrogate, repeat, fresh
         self._seeds: dict[str, list[float]] = defaultdict(list)
         self._means: dict[str, float] = {}
         self._params: dict[str, Params] = {DEFAULT: surrogate.space.default_params()[0]}
         self._values: dict[str, float] = {}
-        self._winners: dict[tuple[str, ...], str] = {}
+        self._winners: dict[tuple[str, ...], tuple[str, int]] = {}
         self._found = math.inf
 
-    def see(self, record: TrialRecord) -> tuple[float, float, float]:
-        """Takes a complete trial; returns what is promoted, confirmed and found then."""
+    def see(self, record: TrialRecord) -> tuple[float, float, float, float]:
+        """Takes a complete trial; returns what is promoted, confirmed and found then, and what confirming takes."""
         name = record.group or group_name(record.number)
         self._params.setdefault(name, dict(record.params))
         self._seeds[name].append(math.inf if record.objective is None else record.objective)
@@ -68,7 +83,8 @@ class _Judge:
             self._found = min(self._found, self._value(name))
         best = heapq.nsmallest(CANDIDATES + 1, self._means, key=self._means.__getitem__)
         candidates = tuple(sorted([name for name in best if name != DEFAULT][:CANDIDATES]))
-        return self._value(best[0]), self._value(self._winner(candidates)), self._found
+        winner, retrained = self._winner(candidates)
+        return self._value(best[0]), self._value(winner), retrained, self._found
 
     def _value(self, name: str) -> float:
         if name not in self._values:
@@ -76,25 +92,32 @@ class _Judge:
             self._values[name] = self._surrogate.value(config)
         return self._values[name]
 
-    def _winner(self, candidates: tuple[str, ...]) -> str:
-        """Returns what is surely better than the default, else the default."""
+    def _winner(self, candidates: tuple[str, ...]) -> tuple[str, int]:
+        """Returns what is surely better than the default, else the default, and how many trainings tell that."""
         if candidates not in self._winners:
             groups = {confirmation.DEFAULT: DEFAULT} | {name: name for name in candidates}
-            scores = {group: self._scores(name) for group, name in groups.items()}
-            self._winners[candidates] = groups[confirmation.winner(scores, "minimize")]
+            first = FRESH + self._fresh.most * self._repeat
+            seeds = range(first, first + self._fresh.most)
+            design = confirmation.Design(list(groups), seeds, self._fresh.every, "minimize")
+            records = [
+                TrialRecord(number=0, state="complete", group=group, seed=seed, objective=self._score(name, seed))
+                for group, name in groups.items()
+                for seed in seeds
+            ]
+            found = confirmation.standing(records, design)
+            winner = groups[confirmation.winner(found.fit, "minimize", level=design.level)]
+            self._winners[candidates] = winner, sum(map(len, found.scores.values()))
         return self._winners[candidates]
 
-    def _scores(self, name: str) -> dict[int, float]:
-        """Returns the objective of a configuration by fresh seed."""
-        first = FRESH + CONFIRM_SEEDS * self._repeat
-        found = {}
-        for seed in range(first, first + CONFIRM_SEEDS):
-            config = self._surrogate.space.to_config(self._params[name], seed=seed)
-            found[seed] = self._value(name) + float(self._surrogate.noise(config)[-self._surrogate.last :].mean())
-        return found
+    def _score(self, name: str, seed: int) -> float:
+        """Returns the objective of a configuration on one seed."""
+        config = self._surrogate.space.to_config(self._params[name], seed=seed)
+        return self._value(name) + float(self._surrogate.noise(config)[-self._surrogate.last :].mean())
 
 
-def judge(complete: Iterable[tuple[float, TrialRecord]], surrogate: Surrogate, repeat: int, *, asked: int) -> Search:
+def judge(
+    complete: Iterable[tuple[float, TrialRecord]], surrogate: Surrogate, repeat: int, *, asked: int, fresh: Seeds
+) -> Search:
     """Judges a search.
 
     Args:
@@ -102,15 +125,18 @@ def judge(complete: Iterable[tuple[float, TrialRecord]], surrogate: Surrogate, r
         surrogate: Knows what they are worth.
         repeat: Of the search, from which fresh seeds come.
         asked: Configurations that it has begun.
+        fresh: Of the confirmation.
     """
-    judge, changes, trials = _Judge(surrogate, repeat), [], 0
+    judge, changes, trials = _Judge(surrogate, repeat, fresh), [], 0
     for seconds, record in complete:
         trials += 1
         now = judge.see(record)
         if not changes or changes[-1][1] != now:
             changes.append((seconds, now))
-    columns = zip(*(now for _, now in changes), strict=True) if changes else ((), (), ())
-    promoted, confirmed, found = (list(column) for column in columns)
+    columns = zip(*(now for _, now in changes), strict=True) if changes else ((), (), (), ())
+    promoted, confirmed, retrained, found = (list(column) for column in columns)
     default = surrogate.value(surrogate.default())
     times = [seconds for seconds, _ in changes]
-    return Search(surrogate.optimum()[0], default, times, promoted, confirmed, found, asked=asked, complete=trials)
+    return Search(
+        surrogate.optimum()[0], default, times, promoted, confirmed, retrained, found, asked=asked, complete=trials
+    )

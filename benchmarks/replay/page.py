@@ -66,6 +66,7 @@ def blocks(found: Findings, *, command: str) -> dict[str, str]:
         "length": _length(found),
         "kl_drawn": _beside_random(found, "kl drawn"),
         "foresight": _foresight(),
+        "confirm": _confirm(found),
     }
 
 
@@ -190,6 +191,18 @@ def _length(found: Findings) -> str:
             rows.append([*row, f"{measures[1].worse_than_default(cost):.0%}"])
     columns = ["seconds, 2 workers", "tpe", "trainings", "found", "promoted", "confirmed"]
     return table([*columns, "promoted worse than default"], rows)
+
+
+def _confirm(found: Findings) -> str:
+    columns = ["drawn spaces, 2 workers", "searched", "fresh seeds", "promoted unconfirmed", "confirmed"]
+    rows = []
+    for cost in (AFTER[0], AFTER[2]):
+        for cell in found.cells("confirm"):
+            promoted, confirmed = (found.curves(cell, measure) for measure in ("promoted", "confirmed"))
+            row = [cell.row, f"{cost:.0f}", cell.column, _interval(promoted.at(cost)), _interval(confirmed.at(cost))]
+            shares = [f"{curves.worse_than_default(cost):.0%}" for curves in (promoted, confirmed)]
+            rows.append([*row, *shares, f"{found.retrained(cell, cost):.0f}"])
+    return table([*columns, "worse than default, unconfirmed", "confirmed", "trainings to confirm"], rows)
 
 
 def _random_goal(found: Findings, part: str) -> Estimate | None:

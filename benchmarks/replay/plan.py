@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.replay.judgement import Seeds
 from benchmarks.replay.recording import LONG, LONG_KL, SHORT
 from benchmarks.replay.simulation import Setting
 from search.method import EXTRAS
+from search.promote import MOST_SEEDS, SEEDS_EACH
 
 Method = Mapping[str, Any]
 SAMPLERS = ("random", "qmc", "tpe", "cmaes", "nsgaii", "gp", "curve_gp")
@@ -82,6 +84,17 @@ LENGTHS = {
     "24 epochs, asha 8/2": (LONG, LONG_METHODS["tpe, asha 8/2"], 25.0),
 }
 """Trainings of one length and of the other, so many of each that they take as long; rungs at a third and two thirds."""
+CONFIRMED = {
+    "6 epochs, tpe, asha 2/2": (SHORT, VARIANTS["tpe, asha 2/2"]),
+    "24 epochs, curve_gp, asha 8/2": (LONG, LONG_METHODS["curve_gp, asha 8/2"]),
+}
+"""What the quickstart does, and its long form."""
+CONFIRMED_TRAININGS = 50.0
+FRESH = {
+    f"{one.every} to {one.most}" if one.every < one.most else str(one.most): one
+    for one in (Seeds(4, 4), Seeds(8, 8), Seeds(16, 16), Seeds(SEEDS_EACH, MOST_SEEDS))
+}
+"""Fresh seeds of a confirmation, by what the page calls them; the last are those of `make promote`."""
 SMOOTH_EPOCHS, SEEDS_PER_TRIAL, NOISE_REPEATS = (1, 2, 3), (1, 2, 4), 4
 QUICK_CELLS = 10
 
@@ -91,7 +104,8 @@ class Cell:
     """Repeats of one search.
 
     Attributes:
-        part: "cross", "variant", "drawn", "quiet", "noise", "long", "long drawn", "length" or "kl drawn".
+        part: "cross", "variant", "drawn", "quiet", "noise", "long", "long drawn", "length", "kl drawn" or
+            "confirm".
         row: What the page calls it, or the sampler.
         column: The pruner, where it is one of a table.
         repeats: How many searches, at the least.
@@ -118,7 +132,8 @@ class Cell:
 def cells(*, times: int = 1, quick: bool = False) -> list[Cell]:
     """Returns all that is simulated, with so many times the repeats; `quick` with little of some."""
     found = [
-        replace(cell, times=times) for cell in (*_cross(), *_variants(), *_drawn(), *_quiet(), *_noise(), *_long())
+        replace(cell, times=times)
+        for cell in (*_cross(), *_variants(), *_drawn(), *_quiet(), *_noise(), *_long(), *_confirmed())
     ]
     if quick:
         small = [cell for cell in found if cell.setting.workers in (2, 8) and cell.row != "keras_tuner.bayesian"]
@@ -194,6 +209,13 @@ def _long() -> Iterator[Cell]:
     for name in KL_METHODS:
         setting = Setting(*LONG_METHODS[name], AT_HOME, WHOLE, drawn=True, recording=LONG_KL)
         yield Cell("kl drawn", name, "", setting, DRAWN_REPEATS)
+
+
+def _confirmed() -> Iterator[Cell]:
+    for name, (recording, method) in CONFIRMED.items():
+        for words, fresh in FRESH.items():
+            setting = Setting(*method, AT_HOME, CONFIRMED_TRAININGS, drawn=True, recording=recording, fresh=fresh)
+            yield Cell("confirm", name, words, setting, DRAWN_REPEATS)
 
 
 def _present(methods: Mapping[str, tuple[Method, Method]]) -> Iterator[tuple[str, tuple[Method, Method]]]:

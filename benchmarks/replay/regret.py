@@ -91,13 +91,14 @@ def curves(searches: Sequence[Search], measure: Measure, *, trainings: float, se
         seconds: The same in simulated time.
     """
     costs = np.linspace(0.0, trainings, POINTS + 1)[1:]
-    regrets = [[_value(one, measure, seconds * cost / trainings) - one.optimum for cost in costs] for one in searches]
+    regrets = [[at_time(one, measure, seconds * cost / trainings) - one.optimum for cost in costs] for one in searches]
     return Curves(costs, np.array(regrets), np.array([one.default - one.optimum for one in searches]))
 
 
-def _value(search: Search, measure: Measure, seconds: float) -> float:
+def at_time(search: Search, column: str, seconds: float) -> float:
+    """Returns one of a search's columns at a time; infinite before the first trial is complete."""
     place = bisect.bisect_right(search.seconds, seconds)
-    values: list[float] = getattr(search, measure)
+    values: list[float] = getattr(search, column)
     return values[place - 1] if place else math.inf
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 
 from benchmarks.replay.engine import Costs, SimulatedEngine
-from benchmarks.replay.judgement import Search, judge
+from benchmarks.replay.judgement import Search, Seeds, judge
 from benchmarks.replay.recording import SHORT, Recording
 from benchmarks.replay.surrogate import Surrogate
 from benchmarks.replay.unwritten import UnwrittenStudy
@@ -22,6 +22,7 @@ from search.space import Space
 from search.study import StudySpec
 
 COSTS = Costs()
+FOUR = Seeds(4, 4)  # fresh seeds, whatever they say: what most tables confirm by
 SEEDS_APART = 100_000  # of one repeat's trainings from the next one's
 MAX_TRIALS = 100_000
 
@@ -42,6 +43,7 @@ class Setting:
         noise: How many times as much a seed adds as in the recording.
         recording: Of what trainings.
         judged: The trainings that decide what its configurations are worth; None: its own.
+        fresh: Seeds of its confirmation.
     """
 
     sampler: Mapping[str, Any]
@@ -55,6 +57,7 @@ class Setting:
     noise: float = 1.0
     recording: Recording = SHORT
     judged: Recording | None = None
+    fresh: Seeds = FOUR
 
     def study(self, surrogate: Surrogate) -> StudySpec:
         """Returns it as a study whose end is the budget's."""
@@ -100,7 +103,8 @@ def simulate(setting: Setting, surrogate: Surrogate, *, judged: Surrogate | None
         driver = Driver(spec, study, engine, folder, source=source, show=_ignore, say=_ignore, clock=lambda: engine.now)
         engine.start()
         driver.run()
-    return judge(folder.complete, judged or surrogate, setting.repeat, asked=len(study.get_trials(deepcopy=False)))
+    asked = len(study.get_trials(deepcopy=False))
+    return judge(folder.complete, judged or surrogate, setting.repeat, asked=asked, fresh=setting.fresh)
 
 
 def _ignore(_: object) -> None:

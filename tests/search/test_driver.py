@@ -599,21 +599,25 @@ def test_workers_are_released_when_there_is_nothing_more_to_hand_out(study: Stud
 
 
 def test_a_planned_study_trains_its_plan_and_leaves_out_what_is_no_longer_needed(study: Study) -> None:
-    trials = [PlannedTrial({RATE: rate}, 7 + seed, f"rate-{rate}") for seed in range(3) for rate in (1e-4, 2e-4)]
+    trials = [PlannedTrial({RATE: rate}, 7 + seed, f"rate-{rate}") for seed in range(4) for rate in (1e-4, 2e-4)]
     study.plan = Plan(
         trials, lambda group, records: "enough" if group == "rate-0.0002" and len(list(records)) > 3 else ""
     )
-    spec = study_of(trials=6, sampler={"name": "random"})
-    assert study.run(spec, Generators(honest)) == "finished"
+    spec = study_of(trials=8, sampler={"name": "random"})
+    driver = study.driver(spec, Generators(honest))
+    assert driver.run() == "finished"
     records = study.folder.records()
     assert [(record.params[RATE], record.seed, record.group) for record in records] == [
         (1e-4, 7, "rate-0.0001"), (2e-4, 7, "rate-0.0002"), (1e-4, 8, "rate-0.0001"), (2e-4, 8, "rate-0.0002"),
-        (1e-4, 9, "rate-0.0001"),
+        (1e-4, 9, "rate-0.0001"), (1e-4, 10, "rate-0.0001"),
     ]  # fmt: skip
-    assert study.states == ["COMPLETE"] * 5 + ["PRUNED"]
-    assert "enough" in study.lines
-    assert study.run(spec, Generators(honest)) == "finished"  # nothing more to do
-    assert len(study.trials) == 6
+    assert study.states == [*["COMPLETE"] * 5, "PRUNED", "COMPLETE", "PRUNED"]
+    assert study.lines.count("enough") == 1
+    assert driver.snapshot().trials == 6  # what is not needed is not waited for
+    again = study.driver(spec, Generators(honest))
+    assert again.run() == "finished"  # nothing more to do
+    assert len(study.trials) == 8
+    assert again.snapshot().trials == 6
 
 
 ASHA = {"name": "asha", "min_epochs": 1, "reduction_factor": 2}  # of 4 epochs it pauses trials after 1 and 2

@@ -159,6 +159,11 @@ def test_promoting_again_overwrites_nothing(study: Path, promoted: subprocess.Co
         confirm(study, seeds=3)
 
 
+def test_fewer_seeds_at_most_than_at_least_are_refused(study: Path) -> None:
+    with pytest.raises(PromoteError, match="at most 3 seeds, but 4 at the least: give --most-seeds no less"):
+        confirm(study, seeds=4, most_seeds=3)
+
+
 def test_a_trial_that_is_none_cannot_be_picked(study: Path) -> None:
     with pytest.raises(PromoteError, match="trial 77 is not a complete trial of this study; complete are 0, 1, 2"):
         confirm(study, pick=[77])
@@ -183,8 +188,11 @@ def test_a_folder_without_a_study_is_named() -> None:
 def test_nothing_is_promoted_but_the_default_where_nothing_is_better(study: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(study, tmp_path / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
     as_absurd = next(r.number for r in load_result(folder).records if r.params == {RATE: 0.9})
-    promotion = confirm(folder, pick=[as_absurd], seeds=2, workers=1)
+    promotion = confirm(folder, pick=[as_absurd], seeds=2, most_seeds=6, workers=1)
     assert promotion.promoted.name == "default"
+    counts = {len(values) for values in promotion.scores.values()}
+    assert counts < {2, 4, 6}  # as long as it could become sure
+    assert len(promotion.confirmed.records) <= max(counts) * 2 + 1  # one more at most, begun before that was known
     written = write_promoted(promotion)
     assert written.lines()[0] == "promoted: The default configuration: none of 1 candidates was surely better than it."
     assert load_config(folder / "promoted" / "config.yaml") == load_result(folder).spec.train
