@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from benchmarks.replay.judgement import Seeds
 from benchmarks.replay.plan import PRUNERS, cells
 from benchmarks.replay.recording import LONG, LONG_KL
 from benchmarks.replay.simulation import Setting, simulate
@@ -53,6 +54,17 @@ def test_what_short_trainings_find_can_be_judged_by_long_ones(surrogate: Surroga
     assert (judged.default, judged.optimum) == (long.value(long.default()), long.optimum()[0])
     assert judged.found[-1] >= judged.optimum
     assert judged.found[-1] != alone.found[-1]
+
+
+def test_a_confirmation_takes_as_many_trainings_as_it_needs(surrogate: Surrogate) -> None:
+    four, more = simulate(TPE, surrogate), simulate(dataclasses.replace(TPE, fresh=Seeds(4, 16)), surrogate)
+    assert (more.seconds[-1], more.found[-1]) == (four.seconds[-1], four.found[-1])  # the search itself is the same
+    assert four.retrained[-1] == 4 * 4
+    assert 4 * 4 <= more.retrained[-1] < 4 * 16
+    assert more.retrained[-1] % 4 == 0
+    sure = simulate(dataclasses.replace(TPE, fresh=Seeds(4, 16), noise=0.0, trainings=24.0), surrogate)
+    assert sure.confirmed[-1] == sure.promoted[-1] < sure.default  # without noise the first four seeds tell
+    assert sure.retrained[-1] == 4 * 4
 
 
 def test_a_search_goes_by_the_metric_that_it_is_given() -> None:
