@@ -87,10 +87,12 @@ def _cost(promotion: Promotion, facts: dict[str, Any]) -> Iterator[str]:
         "learning rates above all."
     )
     yield "- A few seeds show large differences only. The interval covers the chance of training, not other photos."
-    if len(looks := promotion.plan.design(promotion.direction).looks) > 1:
+    plan = promotion.plan
+    if len(looks := plan.design(promotion.direction).looks) > 1:
+        judged = ", ".join(str(look) for look in looks if look <= len(facts["seeds"]))
         yield (
-            f"- After {', '.join(map(str, looks[:-1]))} and {looks[-1]} seeds it was judged, and only what could still "
-            f"become sure was trained on more; the intervals hold at all these looks together ({facts['level']:.0%})."
+            f"- It was judged after {judged} seeds, and what could still prove surely better was trained on more, up "
+            f"to {looks[-1]}; the intervals allow for all these looks."
         )
 
 

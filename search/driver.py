@@ -126,6 +126,7 @@ class Driver:
             worker_seconds=life,
             busy_share=self._trained_seconds / life if life else 0.0,
             finished_here=self._finished_here,
+            at_most=self._source.at_most,
         )
 
     def _show_sometimes(self) -> None:

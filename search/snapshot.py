@@ -26,6 +26,7 @@ class Snapshot:
         worker_seconds: Summed life time of this driver's workers.
         busy_share: Training and validation's share of `worker_seconds`.
         finished_here: Trials finished by this driver.
+        at_most: Whether the study may turn out to need fewer trials than it wants.
     """
 
     records: tuple[TrialRecord, ...]
@@ -37,6 +38,7 @@ class Snapshot:
     worker_seconds: float
     busy_share: float
     finished_here: int
+    at_most: bool = False
 
     def seconds_left(self) -> float | None:
         """Returns an estimate from the pace so far; None before a trial has finished."""

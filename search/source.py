@@ -64,6 +64,11 @@ class TrialSource:
         """How many trials the study wants, as far as is known, those of earlier runs included."""
         return self._configurations + self._repeats - self._needless
 
+    @property
+    def at_most(self) -> bool:
+        """Whether it may turn out to want fewer."""
+        return self._plan is not None
+
     def begin(self) -> tuple[list[optuna.Trial], list[str]]:
         """Prepares a new study; returns the trials that an earlier driver left RUNNING, and notes for people."""
         trials = self._study.get_trials(deepcopy=False)

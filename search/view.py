@@ -164,7 +164,8 @@ def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:
 def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
     counts = count_states(snapshot.records)
     done = counts["complete"] + counts["pruned"] + counts["failed"]
-    shown = [f"{done}/{snapshot.trials} trials"]
+    total = f" of at most {snapshot.trials}" if snapshot.at_most else f"/{snapshot.trials}"
+    shown = [f"{done}{total} trials"]
     shown += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
     if best := best_record(snapshot.records, spec.objective.direction):
         shown.append(f"best {number(best.objective)} (trial {best.number})")
@@ -176,5 +177,5 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
         shown.append(f"{name} {number(metrics.get(spec.objective.metric))}")
     shown.append(f"training {snapshot.busy_share:.0%} of worker time")
     if (left := snapshot.seconds_left()) is not None:
-        shown.append(f"about {duration(left)} left")
+        shown.append(f"{'at most' if snapshot.at_most else 'about'} {duration(left)} left")
     return ", ".join(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -123,6 +124,7 @@ def test_what_truly_is_better_is_promoted_with_all_that_shows_it(
     assert (study / "to" / "my.yaml").read_text() == (study / "promoted" / "config.yaml").read_text()
     card = (study / "promoted" / "card.md").read_text()
     assert "| gray baseline |" in card
+    assert re.search(r"It was judged after 2(, \d+)* seeds, .* up to 16; the intervals allow for all", card)
     assert f"![gray, real, generated]({best['name']}.png)" in card
     assert (study / "promoted" / f"{best['name']}.png").stat().st_size > 1000
 

@@ -77,6 +77,16 @@ def test_a_log_gets_plain_lines(tmp_path: Path) -> None:
     assert text.count(progress) == 1
 
 
+def test_a_study_that_may_need_fewer_trials_says_so(tmp_path: Path) -> None:
+    plain, output = console(terminal=False)
+    view = TerminalView(plain)
+    view.start(SPEC, tmp_path, "8 train")
+    view.show(replace(SNAPSHOT, at_most=True))
+    view.end()
+    assert "2 of at most 10 trials, best" in output.getvalue()
+    assert "at most 4 h 0 min left" in output.getvalue()
+
+
 def test_a_terminal_gets_a_table_of_the_running_trials(tmp_path: Path) -> None:
     live, output = console(terminal=True)
     view = TerminalView(live)
