@@ -121,13 +121,14 @@ def chance(found: Scores, group: str, direction: Direction, *, seeds: int, level
 
     Nothing but these seeds is taken to be known of the true difference (predictive power).
     """
-    comparison = compare(found, group, DEFAULT, direction)
-    if comparison is None:
+    noise, freedom = _pooled_noise(found, DEFAULT, direction)
+    common = sorted(found[group].keys() & found[DEFAULT].keys())
+    if len(common) < LEAST_SEEDS or freedom < 1:
         return 1.0  # nothing speaks against it
-    noise, _ = _pooled_noise(found, DEFAULT, direction)
     stddev = math.sqrt(float(np.square(noise).mean()))
-    to_come = stddev * math.sqrt(max(0.0, 1 / comparison.seeds - 1 / seeds))
-    ahead = comparison.difference - NormalDist().inv_cdf((1 + level) / 2) * stddev / math.sqrt(seeds)
+    to_come = stddev * math.sqrt(max(0.0, 1 / len(common) - 1 / seeds))
+    difference = float(_differences(found, group, DEFAULT, common, direction).mean())
+    ahead = difference - NormalDist().inv_cdf((1 + level) / 2) * stddev / math.sqrt(seeds)
     return NormalDist().cdf(ahead / to_come) if to_come else float(ahead > 0)
 
 
