@@ -80,7 +80,7 @@ def infeasible(records: Iterable[TrialRecord]) -> set[str]:
 
 def compare(found: Scores, group: str, other: str, direction: Direction, *, level: float = LEVEL) -> Comparison | None:
     """Returns how much better one group is than another; None where they have fewer than two common seeds."""
-    seeds = sorted(found.get(group, {}).keys() & found.get(other, {}).keys())
+    seeds = _common(found, group, other)
     noise, freedom = _pooled_noise(found, other, direction)
     if len(seeds) < LEAST_SEEDS or freedom < 1:
         return None
@@ -122,7 +122,7 @@ def chance(found: Scores, group: str, direction: Direction, *, seeds: int, level
     Nothing but these seeds is taken to be known of the true difference (predictive power).
     """
     noise, freedom = _pooled_noise(found, DEFAULT, direction)
-    common = sorted(found[group].keys() & found[DEFAULT].keys())
+    common = _common(found, group, DEFAULT)
     if len(common) < LEAST_SEEDS or freedom < 1:
         return 1.0  # nothing speaks against it
     stddev = math.sqrt(float(np.square(noise).mean()))
@@ -236,6 +236,11 @@ def _best(found: Scores, direction: Direction) -> str:
     return min(found, key=lambda group: sign * float(np.mean(list(found[group].values()))))
 
 
+def _common(found: Scores, group: str, other: str) -> list[int]:
+    """Returns the seeds that both groups have."""
+    return sorted(found.get(group, {}).keys() & found.get(other, {}).keys())
+
+
 def _differences(
     found: Scores, group: str, other: str, seeds: Sequence[int], direction: Direction
 ) -> NDArray[np.float64]:
@@ -249,7 +254,7 @@ def _pooled_noise(found: Scores, other: str, direction: Direction) -> tuple[NDAr
     noise: list[NDArray[np.float64]] = []
     freedom = 0
     for group in found:
-        seeds = sorted(found[group].keys() & found.get(other, {}).keys())
+        seeds = _common(found, group, other)
         if group == other or len(seeds) < LEAST_SEEDS:
             continue
         differences = _differences(found, group, other, seeds, direction)

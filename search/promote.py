@@ -8,7 +8,7 @@ is surely better than the default (`confirmation.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,16 +158,7 @@ def confirm(
         PlannedTrial(candidate.params, seed, candidate.name) for seed in plan.seeds for candidate in plan.candidates
     ]
 
-    judged: dict[int, Standing] = {}  # by how many trials have finished
-
-    def skip(group: str, records: Iterable[TrialRecord]) -> str:
-        finished = [record for record in records if record.state in FINISHED]
-        if len(finished) not in judged:
-            judged[len(finished)] = standing(finished, design)
-        reason = judged[len(finished)].settled.get(group, "")
-        return f"{group} needs no more seeds: {reason}" if reason else ""
-
-    confirmed = run_in(place, spec, view=view, plan=Plan(trials, skip), workplace=workplace)
+    confirmed = run_in(place, spec, view=view, plan=Plan(trials, _skip(design)), workplace=workplace)
     if confirmed.summary.get("ending") != "finished":
         reason = confirmed.summary.get("ending")
         raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); the same command goes on")
@@ -182,6 +173,20 @@ def confirm(
     names = {candidate.name: candidate for candidate in plan.candidates}
     promoted = names[winner(found.fit, design.direction, level=design.level)]
     return Promotion(study, confirmed, plan, found.scores, promoted)
+
+
+def _skip(design: Design) -> Callable[[str, Iterable[TrialRecord]], str]:
+    """Returns what tells a plan why a candidate needs no more seeds."""
+    judged: dict[int, Standing] = {}  # by how many trials have finished
+
+    def skip(group: str, records: Iterable[TrialRecord]) -> str:
+        finished = [record for record in records if record.state in FINISHED]
+        if len(finished) not in judged:
+            judged[len(finished)] = standing(finished, design)
+        reason = judged[len(finished)].settled.get(group, "")
+        return f"{group} needs no more seeds: {reason}" if reason else ""
+
+    return skip
 
 
 def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: Sequence[float]) -> list[int]:
