@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
@@ -181,7 +181,9 @@ class Standing:
 
 def standing(records: Iterable[TrialRecord], design: Design) -> Standing:
     """Returns what finished trials say: at each look that is due, which groups need no more seeds."""
-    finished = sorted((r for r in records if r.state in FINISHED), key=lambda r: (design.groups.index(r.group), r.seed))
+    place = {group: number for number, group in enumerate(design.groups)}
+    planned = (record for record in records if record.state in FINISHED and record.group in place)
+    finished = sorted(planned, key=lambda record: (place[record.group], record.seed))
     ended = {(record.group, record.seed) for record in finished}
     now = Standing({}, frozenset(), {})
     judged: dict[str, int] = {}  # seeds that count, by group
@@ -194,7 +196,7 @@ def standing(records: Iterable[TrialRecord], design: Design) -> Standing:
         seen = [record for record in finished if (record.group, record.seed) in counted]
         unfit = frozenset(record.group for record in seen if record.state == "failed") | infeasible(seen)
         now = Standing(scores(seen), unfit, now.settled)
-        now = Standing(now.scores, unfit, {**now.settled, **_settled(now, going, look, design)})
+        now = replace(now, settled={**now.settled, **_settled(now, going, look, design)})
     return now
 
 
@@ -202,7 +204,9 @@ def _settled(now: Standing, going: Sequence[str], look: int, design: Design) -> 
     """Returns which of the groups that were trained so far need no more seeds, and why."""
     fit, direction, level = now.fit, design.direction, design.level
     if DEFAULT not in fit:
-        return dict.fromkeys(going, "the default configuration could not be trained, so there is nothing to beat")
+        return dict.fromkeys(
+            going, "the default configuration failed or violates a constraint, so there is nothing to beat"
+        )
     found = dict.fromkeys((group for group in going if group not in fit), "it failed or violates a constraint")
     for group in (group for group in going if group in fit and group != DEFAULT):
         if better := hopeless(fit, group, direction, level=level):

@@ -221,6 +221,7 @@ def test_where_the_default_fails_nothing_more_is_trained() -> None:
     found = standing(records, DESIGN)
     assert found.settled.keys() == set(DESIGN.groups)
     assert winner(found.fit, "minimize", level=DESIGN.level) == "b"
+    assert standing([*records, records[1].model_copy(update={"group": "of nobody"})], DESIGN) == found
 
 
 @pytest.mark.parametrize(
