@@ -35,6 +35,7 @@ SIZES = (1000, 2500, 5000, 10_000)
 CASES = (
     *(Case("random", pruner, trials) for pruner in ("none", "median", "asha") for trials in SIZES),
     *(Case("tpe", pruner, trials) for pruner in ("none", "median", "asha") for trials in SIZES[:2]),
+    *(Case("curve_gp", "asha", trials) for trials in SIZES[:2]),
     Case("random", "none", 1000, examples=4),
 )
 

@@ -119,7 +119,8 @@ class TrainConfig(Part):
         Raises:
             ConfigError: A path that does not exist, or a value that its field refuses.
         """
-        tree = self.model_dump()
+        changed = {path.split(".")[0] for path in values}  # other parts are the very same objects in both
+        tree = {name: part.model_dump() if name in changed and isinstance(part, Part) else part for name, part in self}
         for path, value in values.items():
             *parents, leaf = path.split(".")
             node: Any = tree

@@ -21,6 +21,7 @@ from search.opening import Opener
 from search.source import TrialSource
 
 MOST_WAITING = 8  # trials that wait because a worker's others are of another architecture, while its places are filled
+CLOSED_AT_ONCE = 500  # paused trials, at a study's end; then the study is shown and what was said of them is written
 
 
 class Dispatcher:
@@ -121,10 +122,10 @@ class Dispatcher:
         return not self.running and not self.line.waiting and self._close_rungs()
 
     def _close_rungs(self) -> bool:
-        """Ends the trials that paused for good, or has one of them trained to its end where none is."""
+        """Ends some of the trials that paused for good, or has one of them trained to its end where none is."""
         if not any(record.state == "complete" for record in self._records.values()):
             return self.line.promote_best()
-        for live in self.line.take_paused():
+        for live in self.line.take_paused(at_most=CLOSED_AT_ONCE):
             self._finish(live, "pruned", f"{live.record.reason}; others went on")
         return False
 
@@ -151,7 +152,7 @@ class Dispatcher:
             self._measures = live.number
         self.running[live.number] = live
         until = self.line.until(live)
-        job = Job(live.number, live.config, live.files.checkpoint, until=until, baselines=baselines)
+        job = Job(live.number, live.configure(), live.files.checkpoint, until=until, baselines=baselines)
         if self._store is not None:
             self._store.adopt(live.number, live.files.checkpoint)
             job = replace(job, store=self._store.key)

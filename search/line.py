@@ -71,11 +71,9 @@ class Line:
             self._waiting.remove(live)
         return live
 
-    def take_paused(self) -> list[LiveTrial]:
-        """Takes out all that pause, for good."""
-        paused = list(self._paused.values())
-        self._paused.clear()
-        return paused
+    def take_paused(self, *, at_most: int) -> list[LiveTrial]:
+        """Takes out those that paused first, so many of them, for good."""
+        return [self._paused.pop(number) for number in list(self._paused)[:at_most]]
 
     def note(self, record: TrialRecord) -> None:
         """Notes a trial that is finished, whose places at the rungs count."""

@@ -33,6 +33,7 @@ class LiveTrial:
     """One trial from `ask` to `tell`.
 
     Attributes:
+        configure: Makes its configuration, which is not kept: thousands of trials may pause.
         decision: How it will end once its worker has left it, decided by the driver: state and reason.
         clock: Seconds of the time that its worker lives in.
         dispatched: What the clock said at its dispatch to the worker that has it.
@@ -40,7 +41,7 @@ class LiveTrial:
     """
 
     trial: optuna.Trial
-    config: TrainConfig
+    configure: Callable[[], TrainConfig]
     record: TrialRecord
     files: TrialFolder
     session: Session
@@ -53,7 +54,7 @@ class LiveTrial:
 
     def __post_init__(self) -> None:
         """Works the architecture out once: it is asked for whenever a worker is idle."""
-        self.architecture = self.config.architecture()
+        self.architecture = self.configure().architecture()
 
     @property
     def number(self) -> int:
@@ -67,7 +68,7 @@ class LiveTrial:
 
     def prepare(self) -> None:
         """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""
-        self.files.prepare(self.config)
+        self.files.prepare(self.configure())
         self._reported = set(self.trial.storage.get_trial(self.trial._trial_id).intermediate_values)
         for epoch in self.record.epochs:
             self._report(epoch)
@@ -109,7 +110,7 @@ class LiveTrial:
     def should_prune(self) -> bool:
         """Returns whether the study's pruner would stop it now; never after its last epoch."""
         done = self.record.epochs[-1] if self.record.epochs else None
-        if done is None or done.objective is None or done.epoch >= self.config.schedule.epochs:
+        if done is None or done.objective is None or done.epoch >= self.configure().schedule.epochs:
             return False
         return should_prune(self.trial)
 

@@ -68,7 +68,8 @@ SINGLE = (
 """Samplers that take one objective."""
 HEEDLESS = ("cmaes", "keras_tuner.bayesian", "keras_tuner.hyperband")
 """Samplers that learn from trials, but not whether their constraints hold."""
-FINITE_SAMPLERS = dict.fromkeys(("grid", "brute_force", "keras_tuner.grid"), 10_000)
+EXHAUSTIVE = ("grid", "brute_force")  # Optuna's samplers that go through a space in order
+FINITE_SAMPLERS = dict.fromkeys((*EXHAUSTIVE, "keras_tuner.grid"), 10_000)
 """They go through all values; the most of one parameter."""
 EXTRAS = {"cmaes": ("cmaes",), "gp": ("torch",), "keras_tuner.bayesian": ("sklearn",)}
 """Name of a sampler, whose last part is that of the extra -> the modules it needs."""

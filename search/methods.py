@@ -10,7 +10,16 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from search.brackets import BracketPruner
-from search.method import ASHA, COMPLETE_ONLY, FINITE_SAMPLERS, PRUNERS, SAMPLERS, Pruner, make_silently
+from search.method import (
+    ASHA,
+    COMPLETE_ONLY,
+    EXHAUSTIVE,
+    FINITE_SAMPLERS,
+    PRUNERS,
+    SAMPLERS,
+    Pruner,
+    make_silently,
+)
 from search.oracle import ORACLES
 from search.oracle_sampler import OracleSampler
 from search.proposals import (
@@ -54,7 +63,8 @@ def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTria
         return History(real, learned=learned, see=remembered)
 
     repeat = study.search.repeat_configurations or name in FINITE_SAMPLERS or name in ORACLES  # which look themselves
-    return Proposer(_maker(study, space), space, view=view, repeat=repeat)
+    exhaustive = name in EXHAUSTIVE
+    return Proposer(_maker(study, space), space, view=view, repeat=repeat, exhaustive=exhaustive)
 
 
 def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.BaseSampler]:

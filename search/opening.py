@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import optuna
 
-from colorgan.config import ConfigError
+from colorgan.config import ConfigError, TrainConfig
 from colorgan.record import RecordError, TrialRecord, read_record
 from search.aims import Aims
 from search.live_trial import LiveTrial
@@ -45,17 +46,21 @@ class Opener:
         """
         params, seed, group = self._space.suggest(trial), self._source.seed(trial), self._source.group(trial)
         settle(trial.storage)  # before a session shows its parameters for ever
-        config, refused = self._spec.train, ""
+        configure: Callable[[], TrainConfig] = partial(self._space.to_config, params, seed=seed)
+        refused = ""
         try:
-            config = self._space.to_config(params, seed=seed)
+            configure()
         except ConfigError as error:
-            refused = f"the configuration is refused: {error}"
+            configure, refused = self._base, f"the configuration is refused: {error}"
         files = self._folder.trial(trial.number)
         record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed, group=group)
         with suppress(RecordError):
             left = read_record(files.record)
             record = left if (left.params, left.seed) == (record.params, record.seed) else record
         session = self._folder.open_session(record, self._space.shown(params))
-        live = LiveTrial(trial, config, record, files, session, self._aims, self._clock)
+        live = LiveTrial(trial, configure, record, files, session, self._aims, self._clock)
         live.prepare()
         return live, refused
+
+    def _base(self) -> TrainConfig:
+        return self._spec.train

@@ -28,7 +28,6 @@ from search.space import Params, Space
 ATTEMPTS = 20  # by the method itself
 RANDOM_ATTEMPTS = 1000  # thereafter: the method knows nothing but what is there
 _Key = tuple[tuple[str, Any], ...]
-EXHAUSTIVE = (optuna.samplers.GridSampler, optuna.samplers.BruteForceSampler)  # they go through a space in order
 
 
 class History:
@@ -150,6 +149,7 @@ class Proposer(BaseSampler):
         *,
         view: Callable[[optuna.Study], History],
         repeat: bool,
+        exhaustive: bool,
     ) -> None:
         """Wraps a method.
 
@@ -158,9 +158,12 @@ class Proposer(BaseSampler):
             space: The study's.
             view: Returns what the method sees of a study.
             repeat: Take proposals as they are, be they new or not.
+            exhaustive: Whether the method goes through the space in order. Such a one notes nothing after a trial, and
+                would only stop `Study.optimize`; `Space.limit` knows its end.
         """
-        self._make, self._space, self._view, self._repeat = make, space, view, repeat
-        self._methods: dict[int, BaseSampler] = {}
+        self._make, self._space, self._view = make, space, view
+        self._repeat, self._exhaustive = repeat, exhaustive
+        self._made: tuple[int, BaseSampler] | None = None  # for the trial that was asked for last
         self._drawn: dict[int, Params] = {}
         self._tried: set[_Key] = set()
         self._looked_at, self._unseen = 0, list[int]()  # trials below that number, but for those that had nothing yet
@@ -205,11 +208,10 @@ class Proposer(BaseSampler):
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Lets the method note what it notes of a finished trial, and forgets it."""
-        method, seen = self._method(trial.number), self._view(study)
-        del self._methods[trial.number]
-        if not isinstance(method, EXHAUSTIVE):  # these only stop `Study.optimize`; `Space.limit` knows their end
-            method.after_trial(_study(seen), seen.shifted(trial), state, values)
+        """Lets the method note what it notes of a finished trial."""
+        if not self._exhaustive:
+            seen = self._view(study)
+            self._method(trial.number).after_trial(_study(seen), seen.shifted(trial), state, values)
 
     def _known(self, study: optuna.Study, number: int) -> set[_Key]:
         """Returns the configurations that other trials of a study have; each is looked at once it has parameters."""
@@ -221,9 +223,10 @@ class Proposer(BaseSampler):
         return self._tried
 
     def _method(self, number: int) -> BaseSampler:
-        if number not in self._methods:
-            self._methods[number] = self._make(number)
-        return self._methods[number]
+        """Returns a trial's method; one made anew, which has drawn nothing, where another's was asked for since."""
+        if self._made is None or self._made[0] != number:
+            self._made = number, self._make(number)
+        return self._made[1]
 
 
 def key_of(params: Mapping[str, Any]) -> _Key:

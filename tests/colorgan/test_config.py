@@ -106,6 +106,8 @@ def test_fields_are_replaced_by_path_and_checked():
     config = TrainConfig().with_values({"generator.filters": 16, "seed": 3})
     assert (config.generator.filters, config.seed) == (16, 3)
     assert config.discriminator == TrainConfig().discriminator
+    base = TrainConfig()
+    assert base.with_values({"generator.filters": 16}).data is base.data  # thousands of trials share what is not theirs
     for values, words in [
         ({"generator.size": 1}, "generator.size: no such field"),
         ({"generator": 1}, "generator: no such field"),

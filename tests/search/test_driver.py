@@ -650,6 +650,25 @@ def test_trials_pause_at_rungs_and_the_best_go_on_under_their_numbers(study: Stu
     assert study.trials[pruned.number].value == pruned.objective
 
 
+def test_paused_trials_are_ended_a_few_at_a_time_and_the_study_shown_in_between(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.dispatcher.CLOSED_AT_ONCE", 2)
+    monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)
+    left: list[int] = []
+
+    def seen(driver: Driver) -> None:
+        snapshot = driver.snapshot()
+        if not snapshot.running and len(snapshot.records) == 12:
+            left.append(sum(record.state == "paused" for record in snapshot.records))
+
+    assert study.run(study_of(trials=12, pruner=ASHA), Generators(), seen=seen) == "finished"
+    fewer = [before - after for before, after in pairwise(left)]
+    assert len(fewer) > 1
+    assert max(fewer) <= 4  # a hand-out asks for the next trial twice
+    assert set(study.states) == {"COMPLETE", "PRUNED"}
+
+
 def test_a_new_configuration_is_tried_only_where_no_paused_trial_may_go_on(study: Study) -> None:
     engine = Generators()
     study.run(study_of(trials=6, pruner=ASHA), engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search import proposals
 from search.database import open_study
 from search.experience import Lesson, as_trials
+from search.method import make_silently
 from search.methods import make_sampler
 from search.owned_storage import gathered
 from search.proposals import History, Remembered, pruned_as_complete, stopped_as_pruned
@@ -89,6 +92,27 @@ def test_a_space_that_is_used_up_is_no_endless_loop(monkeypatch: pytest.MonkeyPa
 def test_a_method_proposes_what_it_would_without_us() -> None:
     study_spec = spec(ENDLESS, "random", seed=3)
     assert drive(study_spec, 4) == drive(spec(ENDLESS, "random", seed=3, repeat_configurations=True), 4)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsgaii", "curve_gp"])
+def test_trials_that_are_not_finished_keep_no_method(sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: weakref.WeakSet[optuna.samplers.BaseSampler] = weakref.WeakSet()
+
+    def make(*arguments: Any) -> optuna.samplers.BaseSampler:
+        method: optuna.samplers.BaseSampler = make_silently(*arguments)
+        made.add(method)
+        return method
+
+    monkeypatch.setattr("search.methods.make_silently", make)
+    study_spec = spec(ENDLESS, sampler)
+    space = Space(study_spec.space, study_spec.train)
+    study = optuna.create_study(sampler=make_sampler(study_spec, space))
+    trials = [study.ask() for _ in range(5) if space.suggest(study.ask())]
+    gc.collect()
+    assert len(made) == 1
+    for trial in trials:
+        study.tell(trial, 1.0)
+    assert [trial.state.name for trial in study.trials if trial.values] == ["COMPLETE"] * 5
 
 
 def test_tpe_begins_where_earlier_trials_were_good() -> None:
