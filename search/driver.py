@@ -159,7 +159,7 @@ class Driver:
                         parameters=event.parameters,
                         note=event.note,
                     )
-                    self._stop_hopeless(live)
+                    self._prune(live, live.aims.hopeless(live.record) or self._needless(live))
                     for result in event.history:
                         self._take(live, result)
             case EpochDone(number, result):
@@ -176,14 +176,17 @@ class Driver:
         live.take(result)
         self._trained_seconds += live.record.training_seconds - before
         if live.should_prune():
-            live.decision = ("pruned", f"by the pruner after epoch {live.record.epochs[-1].epoch}")
-            self._engine.stop(live.number, save=False)
+            self._prune(live, f"by the pruner after epoch {live.record.epochs[-1].epoch}")
 
-    def _stop_hopeless(self, live: LiveTrial) -> None:
-        """Stops a trial that no training can make feasible."""
-        if live.decision is None and (why := live.aims.hopeless(live.record)):
+    def _prune(self, live: LiveTrial, why: str) -> None:
+        """Stops a trial if there is a reason."""
+        if why and live.decision is None:
             live.decision = ("pruned", why)
             self._engine.stop(live.number, save=False)
+
+    def _needless(self, live: LiveTrial) -> str:
+        """Returns why its plan needs a trial no more, or nothing."""
+        return self._source.needless(live.record.group, self._records.values())
 
     def _ended(self, live: LiveTrial, event: TrialEnded) -> None:
         if live.decision:
@@ -239,9 +242,13 @@ class Driver:
         self._finished_here += 1
         self._keep(live)
         remove_previous(live.files.checkpoint)
+        if state == "pruned" and self._needless(live):
+            self._folder.withdraw(live.number)
         self._checkpoints.look_at([live.record])
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
+        for other in self._trials.running.values():
+            self._prune(other, self._needless(other))
         failed = live.record.state == "failed"
         if live.record.state == "complete" and live.record.feasible:
             self._source.repeat(live.record)

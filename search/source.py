@@ -95,12 +95,16 @@ class TrialSource:
         """Returns a new trial, or why the one that was due is not needed; call it only while there are `more`."""
         self._asked += 1
         trial = self._study.ask()
-        needless = self._plan.skip(self.group(trial), records) if self._plan else ""
+        needless = self.needless(self.group(trial), records)
         if needless:
             self._needless += 1
             trial.set_user_attr(_NEEDLESS, needless)
             self._study.tell(trial, state=TrialState.PRUNED)
         return needless or trial
+
+    def needless(self, group: str, records: Iterable[TrialRecord]) -> str:
+        """Returns why a group needs no more trials by the records so far, or nothing; only a plan's can be so."""
+        return self._plan.skip(group, records) if self._plan else ""
 
     def repeat(self, record: TrialRecord) -> None:
         """Queues the further seeds of a complete trial, where the study wants them."""

@@ -154,6 +154,13 @@ class StudyFolder:
         run = self.session(record.number)
         return Session(run, hparams=shown, group=record.group or run.name, start_seconds=record.started)
 
+    def withdraw(self, number: int) -> None:
+        """Moves a trial's event files to its folder: its numbers shall not count in TensorBoard's mean of its group."""
+        run = self.session(number)
+        for file in run.glob("*"):
+            file.replace(self.trial(number).path / file.name)
+        run.rmdir()
+
     def trials(self) -> list[TrialFolder]:
         """Returns the folders of all trials that have begun, by number."""
         paths = [path.parent for path in self.path.glob("trials/[0-9]*/result.json")]

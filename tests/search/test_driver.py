@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -618,6 +618,41 @@ def test_a_planned_study_trains_its_plan_and_leaves_out_what_is_no_longer_needed
     assert again.run() == "finished"  # nothing more to do
     assert len(study.trials) == 8
     assert again.snapshot().trials == 6
+
+
+def test_what_becomes_needless_is_stopped_and_does_not_count_in_the_dashboards_mean(study: Study) -> None:
+    rates = (1e-4, 2e-4)
+    trials = [PlannedTrial({RATE: rate}, 7 + seed, f"rate-{rate}") for seed in range(2) for rate in rates]
+
+    def skip(group: str, records: Iterable[TrialRecord]) -> str:
+        done = any(record.state == "complete" for record in records)
+        return f"{group} is decided" if done and group == "rate-0.0002" else ""
+
+    study.plan = Plan(trials, skip)
+    engine = Generators(lambda job: hanging(job) if job.number == 1 else honest(job), count=2)
+    assert study.run(study_of(trials=4), engine) == "finished"
+    assert [(record.number, record.state) for record in study.records] == [
+        (0, "complete"), (1, "pruned"), (2, "complete"),
+    ]  # fmt: skip
+    stopped = study.records[1]
+    assert stopped.reason == "rate-0.0002 is decided"
+    assert len(stopped.epochs) == 1
+    assert (1, False) in engine.stops
+    assert not study.folder.session(1).exists()
+    assert list(study.folder.trial(1).path.glob("events.out.tfevents.*"))
+    assert study.folder.session(0).exists()
+
+
+def test_what_has_become_needless_while_no_driver_ran_is_stopped_as_soon_as_it_goes_on(study: Study) -> None:
+    decided: list[str] = []
+    trials = [PlannedTrial({RATE: rate}, 7, f"rate-{rate}") for rate in (1e-4, 2e-4)]
+    study.plan = Plan(trials, lambda group, _: "decided" if group in decided else "")
+    assert study.run(study_of(trials=2), Generators(count=2), seen=lambda driver: driver.stop()) == "interrupted"
+    assert [record.state for record in study.records] == ["waiting", "waiting"]
+    decided.append("rate-0.0002")
+    assert study.run(study_of(trials=2), Generators()) == "finished"
+    assert [record.state for record in study.records] == ["complete", "pruned"]
+    assert not study.folder.session(1).exists()
 
 
 ASHA = {"name": "asha", "min_epochs": 1, "reduction_factor": 2}  # of 4 epochs it pauses trials after 1 and 2
