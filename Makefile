@@ -125,7 +125,7 @@ fuzz: setup-dev ## Feed studies and photos of rubbish to their readers: EXAMPLES
 bench: setup-dev ## The project's benchmarks
 	$(VENV_PYTHON) -m benchmarks
 
-replay: setup-dev ## Simulate searches on recorded trials, and write docs/methods.md: TIMES= (as many) EXTRAS=cmaes
+replay: setup-dev ## Simulate searches on recorded trials, and write docs/methods*.md: TIMES= (as many) EXTRAS=cmaes
 	$(VENV_PYTHON) -m benchmarks.replay $(call option,--times,TIMES)
 
 lock: ## Pin the dependencies anew with uv; UPGRADE=1 takes the newest versions

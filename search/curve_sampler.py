@@ -5,7 +5,7 @@ a constraint or failed counts as bad as the worst. A trial that has reported not
 as expected, so workers that ask at the same time are given different things. Of many configurations, some anywhere in
 the space and some near the best, the one with the least lower confidence bound is taken (GP-UCB: Srinivas et al. 2010,
 arXiv 0912.3995, algorithm 1). The bound is far out, `kappa` standard deviations: among noisy trainings it is better to
-look at many places than to come back to the one that was lucky (docs/methods.md).
+look at many places than to come back to the one that was lucky (docs/methods_measured.md).
 
 The model is `curve_model.py`'s.
 """

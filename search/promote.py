@@ -35,7 +35,7 @@ from search.tradeoff import TradeOff, study_trade_off, trade_off
 from search.view import View
 from search.workplace import Workplace
 
-SEEDS_EACH, MOST_SEEDS = 4, 16  # docs/methods.md, "What confirmation makes of it"
+SEEDS_EACH, MOST_SEEDS = 4, 16  # docs/methods_measured.md, "What confirmation makes of it"
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
 PLAN_FILE = "plan.json"
 MOST_DIGITS = 9  # of a trial's number

@@ -31,7 +31,7 @@ class Asha:
 
         Args:
             min_epochs: The first rung: as many epochs are trained of each configuration; None is a third of a trial's,
-                which was the best of those measured for trials of 6 and of 24 epochs (docs/methods.md).
+                which was the best of those measured for trials of 6 and of 24 epochs (docs/methods_measured.md).
             reduction_factor: One in so many goes on; each rung is so many times as far as the one before.
 
         Raises:

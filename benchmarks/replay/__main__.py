@@ -1,4 +1,4 @@
-"""Which method? `python -m benchmarks.replay` simulates all searches on the recording and writes docs/methods.md.
+"""Which method? `python -m benchmarks.replay` simulates all searches on the recording and writes its two pages.
 
 python -m benchmarks.replay [--quick]            simulate, then write tables and plots; quick: print a few
 python -m benchmarks.replay page                 the same from the searches simulated last
@@ -20,7 +20,8 @@ from benchmarks.replay.searches import read_all, run_all
 from benchmarks.replay.surrogate import recorded_surrogate
 
 ROOT = Path(__file__).parents[2]
-PAGE, IMAGES = ROOT / "docs" / "methods.md", ROOT / "docs" / "images"
+DOCS = ROOT / "docs"
+PAGES = (DOCS / "methods.md", DOCS / "methods_measured.md")
 
 
 def main() -> None:
@@ -40,9 +41,10 @@ def main() -> None:
     if given.quick:
         print("\n\n".join(f"== {name}\n\n{text}" for name, text in made.items()))
         return
-    draw(found, IMAGES)
-    write_page(PAGE, made)
-    print(f"wrote {PAGE.relative_to(ROOT)}")
+    draw(found, DOCS / "images")
+    for page in PAGES:
+        write_page(page, made)
+        print(f"wrote {page.relative_to(ROOT)}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -76,7 +76,10 @@ QUIET_METHODS, QUIET = ("tpe, none", "tpe, asha 1/2", "tpe, asha 2/2"), (0.5, 0.
 _LONG = ("random, none", "tpe, none", "tpe, asha 1/2", "tpe, asha 2/2", "cmaes, none")
 LONG_METHODS = {name: (VARIANTS | DRAWN)[name] for name in _LONG}
 LONG_METHODS |= {f"tpe, asha {epochs}/2": ({"name": "tpe"}, _asha(epochs, 2)) for epochs in (4, 8)}
-LONG_METHODS |= {"curve_gp, asha 8/2": ({"name": "curve_gp"}, _asha(8, 2))}
+LONG_METHODS |= {
+    "curve_gp, none": VARIANTS["curve_gp, none"],
+    "curve_gp, asha 8/2": ({"name": "curve_gp"}, _asha(8, 2)),
+}
 KL_METHODS = ("random, none", "tpe, none", "tpe, asha 8/2", "curve_gp, asha 8/2")
 LONG_REPEATS = 3  # in the likeliest space
 LENGTHS = {
@@ -175,7 +178,7 @@ def _bearable(setting: Setting) -> bool:
     if sampler == "gp":  # a tenth of a second and more a proposal
         return (pruner, workers) == ("none", AT_HOME)
     if sampler == "curve_gp":  # a twentieth
-        return pruner in ("none", "asha") and workers < CROWDED
+        return pruner in CROWDED_PRUNERS.get(workers, ("none", "asha"))
     return workers < CROWDED or (
         pruner in CROWDED_PRUNERS[workers] and (workers == CROWDED or sampler in ("random", "tpe"))
     )

@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.replay.findings import Findings
 from benchmarks.replay.judgement import Search
-from benchmarks.replay.page import table, write_page
+from benchmarks.replay.markdown import table
+from benchmarks.replay.page import write_page
+from benchmarks.replay.plan import cells
 from benchmarks.replay.regret import curves
+from benchmarks.replay.search_tables import summary
+from benchmarks.replay.surrogate import recorded_surrogate
 
 UP_AND_DOWN = Search(17.0, 18.0, seconds=[10.0, 40.0, 70.0], promoted=[18.0, 19.0, 17.0])
 STEADY = Search(17.0, 18.0, seconds=[20.0], promoted=[18.0])
@@ -46,3 +51,21 @@ def test_a_page_is_changed_between_its_markers_only(tmp_path: Path) -> None:
     assert page.read_text() == wanted
     write_page(page, {"one": table(["x"], [["1"]]), "two": "new"})
     assert page.read_text() == wanted
+
+
+def test_the_summary_says_what_each_method_costs_to_find_what_random_search_finds() -> None:
+    cross = [cell for cell in cells() if (cell.part, cell.row, cell.column) == ("cross", "random", "none")]
+    drawn = [cell for cell in cells() if cell.part == "drawn" and cell.row in ("random, none", "tpe, asha 2/2")]
+    half = drawn[0].setting.seconds(recorded_surrogate()) / 2  # of the budget
+
+    def search(seconds: float) -> Search:
+        measures = {name: [18.0, 17.5] for name in ("found", "promoted", "confirmed")}
+        return Search(17.0, 18.0, seconds=[1.0, seconds], **measures)
+
+    soon = {cell.name: [search(half if cell.row == "random, none" else half / 4)] for cell in drawn}
+    found = Findings([*cross, *drawn], {cell.name: [search(half)] for cell in cross} | soon, recorded_surrogate())
+    lines = summary(found).splitlines()
+    assert lines[0].startswith("| trainings, at 2 workers | 6 epochs, drawn spaces | the likeliest |")
+    assert [cell.strip() for cell in lines[2].split("|")[1:4]] == ["random, none", "50 (50-50)", "50 (50-50)"]
+    (tpe,) = (line for line in lines if "tpe, asha at a third" in line)
+    assert [cell.strip() for cell in tpe.split("|")[2:4]] == ["12 (12-12)", ""]
