@@ -155,8 +155,9 @@ def promote(
 ) -> None:
     """Confirms a study's best configurations beside the default on fresh seeds and photos, and promotes one."""
     with _plain_errors():
+        from search.candidates import choose
         from search.outcome import promotion_table
-        from search.promote import InterruptedPromotion, choose, confirm
+        from search.promote import InterruptedPromotion, confirm
         from search.promoted import move_aside, refuse_if_promoted, write_promoted
         from search.view import TerminalView, make_console
         from search.workplace import Workplace

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorgan.photos import open_photos
 from colorgan.plain_text import code_span
-from search.confirmation import DEFAULT
+from search.comparison import DEFAULT
 from search.space import Space
 from search.words import number
 

@@ -3,7 +3,7 @@
 The best of many trials was also lucky. So the best few distinct configurations and the default are trained anew, all on
 the same seeds that no trial had, and scored on the `confirm` photos that no trial saw, as a study of their own in
 `results/<study>/confirm/`; on a few seeds each, and on more as long as they do not tell. One is promoted only where it
-is surely better than the default (`confirmation.py`).
+is surely better than the default (`confirmation.py`). Which these are is `candidates.py`'s.
 """
 
 from __future__ import annotations
@@ -15,56 +15,30 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from colorgan.config import Part
-from colorgan.errors import BadInputError, CannotRunError
+from colorgan.errors import CannotRunError
 from colorgan.links import refuse_links_out
 from colorgan.record import FINISHED, TrialRecord, write_whole
 from colorgan.regular_file import read_regular
 from search.admission import usable_photos
-from search.aims import Aims
-from search.confirmation import DEFAULT, LEAST_SEEDS, Design, Direction, Scores, Standing, scores, standing, winner
+from search.candidates import Candidate, PromoteError, candidates
+from search.comparison import LEAST_SEEDS, Direction, Scores, winner
+from search.confirmation import Design, Standing, scores, standing
 from search.method import Pruner, Sampler
-from search.parameter import Scalar
-from search.quantities import SIZE
 from search.run import HERE, StudyResult, load_result, run_in
-from search.snapshot import group_name, ranked
 from search.source import SEEDS, Plan, PlannedTrial
-from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
-from search.tradeoff import TradeOff, study_trade_off, trade_off
 from search.view import View
 from search.workplace import Workplace
 
 SEEDS_EACH, MOST_SEEDS = 4, 16  # docs/methods_measured.md, "What confirmation makes of it"
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
 PLAN_FILE = "plan.json"
-MOST_DIGITS = 9  # of a trial's number
-KNEE, WEIGHTS = "knee", "weights"
 NAME_LENGTH = 56  # of a study's 64 characters, so that `-confirm` fits behind it
-
-
-class PromoteError(BadInputError):
-    """Nothing can be promoted; the message says why and what to do."""
 
 
 class InterruptedPromotion(CannotRunError):  # noqa: N818 - not a mistake of anybody's
     """The confirmation was stopped and left resumable."""
-
-
-class Candidate(Part):
-    """A configuration to confirm.
-
-    Attributes:
-        name: Its group: `default`, or `trial-0013`.
-        trial: Its number in the study; None for a default that was no trial.
-        params: As sampled.
-        searched: Its objective in the study; None where it did not finish there.
-    """
-
-    name: str
-    trial: int | None
-    params: dict[str, Scalar]
-    searched: float | None
 
 
 class Confirmation(Part):
@@ -111,7 +85,7 @@ class Promotion:
 
     @property
     def level(self) -> float:
-        """Of an interval by itself; those of all looks together have `confirmation.LEVEL`."""
+        """Of an interval by itself; those of all looks together have `comparison.LEVEL`."""
         return self.plan.design(self.direction).level
 
 
@@ -148,8 +122,7 @@ def confirm(
         raise PromoteError(f"at most {most} seeds, but {seeds} at the least: give --most-seeds no less than --seeds")
     refuse_links_out(folder)
     study, place = load_result(folder), StudyFolder(folder).confirmation
-    candidates = _candidates(study, top, pick)
-    wanted = Confirmation(candidates=candidates, seeds=_fresh_seeds(study.spec, most), every=seeds)
+    wanted = Confirmation(candidates=candidates(study, top, pick), seeds=_fresh_seeds(study.spec, most), every=seeds)
     spec = _confirm_spec(study.spec, wanted, workers)
     usable_photos(spec)  # before anything is written
     plan = _same_plan(place.path / PLAN_FILE, wanted)
@@ -187,73 +160,6 @@ def _skip(design: Design) -> Callable[[str, Iterable[TrialRecord]], str]:
         return f"{group} needs no more seeds: {reason}" if reason else ""
 
     return skip
-
-
-def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: Sequence[float]) -> list[int]:
-    """Returns the numbers of the trials that a person picked.
-
-    Args:
-        folder: The study's results.
-        picks: Numbers of trials, `knee` or `weights`.
-        against: For the latter two: what is traded against the objective; by default the study's further objectives,
-            or `parameters` where it has none.
-        weights: For `weights`: one for the objective, one each for `against`.
-
-    Raises:
-        PromoteError: A pick is none of these.
-        TradeOffError: No such trade-off.
-    """
-    study, numbers = load_result(folder), []
-    for pick in picks:
-        if pick in (KNEE, WEIGHTS):
-            found = _trade_off(study, against)
-            numbers.append((found.knee() if pick == KNEE else found.weighted(weights)).number)
-        elif pick.isdecimal() and len(pick) <= MOST_DIGITS:
-            numbers.append(int(pick))
-        else:
-            raise PromoteError(f"pick {pick!r}: give the number of a trial, {KNEE} or {WEIGHTS}")
-    return numbers
-
-
-def _trade_off(study: StudyResult, against: Sequence[str]) -> TradeOff:
-    aims = Aims(study.spec)
-    if aims.several and not against:
-        return study_trade_off(study.records, aims)
-    return trade_off(study.records, study.spec.objective, against or (SIZE,))
-
-
-def _candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candidate, ...]:
-    """Returns the default and the configurations to confirm, each once."""
-    space = Space(study.spec.space, study.spec.train)
-    params, _ = space.default_params()
-    default = next((record for record in study.records if record.params == params), None)
-    found = [
-        Candidate(name=DEFAULT, trial=default.number if default else None, params=params, searched=_value(default))
-    ]
-    for record in _picked(study, pick) if pick else ranked(study.records, study.spec.objective.direction):
-        if all(record.params != candidate.params for candidate in found) and len(found) <= (len(pick) or top):
-            name = group_name(record.number)
-            found.append(Candidate(name=name, trial=record.number, params=record.params, searched=_value(record)))
-    if len(found) < 2:
-        raise PromoteError(
-            f"{study.folder}: no complete trial differs from the default configuration, so there is nothing to "
-            "confirm. Let the study run further, then promote"
-        )
-    return tuple(found)
-
-
-def _picked(study: StudyResult, pick: Sequence[int]) -> list[TrialRecord]:
-    by_number = {record.number: record for record in study.records if record.state == "complete"}
-    if unknown := [number for number in pick if number not in by_number]:
-        raise PromoteError(
-            f"{study.folder}: trial {unknown[0]} is not a complete trial of this study; complete are "
-            f"{', '.join(map(str, sorted(by_number))) or 'none'}"
-        )
-    return [by_number[number] for number in pick]
-
-
-def _value(record: TrialRecord | None) -> float | None:
-    return record.objective if record and record.state == "complete" else None
 
 
 def _fresh_seeds(spec: StudySpec, count: int) -> tuple[int, ...]:

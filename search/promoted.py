@@ -19,9 +19,10 @@ from colorgan.new_folder import new_folder
 from colorgan.photos import open_photos
 from colorgan.place import check_place
 from colorgan.record import write_whole
+from search.candidates import Candidate, PromoteError
 from search.card import card, verdict
-from search.confirmation import DEFAULT, LEVEL, compare
-from search.promote import Candidate, PromoteError, Promotion
+from search.comparison import DEFAULT, LEVEL, compare
+from search.promote import Promotion
 from search.space import Space
 from search.storage import StudyFolder
 from search.table import write_table

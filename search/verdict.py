@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from colorgan.record import TrialRecord
 from colorgan.regular_file import read_regular
 from search.aims import Aims
-from search.confirmation import DEFAULT
+from search.comparison import DEFAULT
 from search.importance import Importance, importances
 from search.parameter import CategoricalParameter, is_number
 from search.run import StudyResult, load_result

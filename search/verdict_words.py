@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colorgan.record import TrialRecord
-from search.confirmation import DEFAULT
+from search.comparison import DEFAULT
 from search.importance import MIN_TRIALS
 from search.quantities import SIZE
 from search.snapshot import count_states

@@ -11,7 +11,7 @@ from statistics import fmean
 
 from benchmarks.replay.surrogate import Surrogate
 from colorgan.record import TrialRecord
-from search import confirmation
+from search import comparison, confirmation
 from search.snapshot import group_name
 from search.space import Params
 
@@ -95,7 +95,7 @@ class _Judge:
     def _winner(self, candidates: tuple[str, ...]) -> tuple[str, int]:
         """Returns what is surely better than the default, else the default, and how many trainings tell that."""
         if candidates not in self._winners:
-            groups = {confirmation.DEFAULT: DEFAULT} | {name: name for name in candidates}
+            groups = {comparison.DEFAULT: DEFAULT} | {name: name for name in candidates}
             first = FRESH + self._fresh.most * self._repeat
             seeds = range(first, first + self._fresh.most)
             design = confirmation.Design(list(groups), seeds, self._fresh.every, "minimize")
@@ -105,7 +105,7 @@ class _Judge:
                 for seed in seeds
             ]
             found = confirmation.standing(records, design)
-            winner = groups[confirmation.winner(found.fit, "minimize", level=design.level)]
+            winner = groups[comparison.winner(found.fit, "minimize", level=design.level)]
             self._winners[candidates] = winner, sum(map(len, found.scores.values()))
         return self._winners[candidates]
 

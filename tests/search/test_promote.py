@@ -20,7 +20,8 @@ from colorgan.config import load_config
 from colorgan.folder import PhotosError
 from colorgan.hand_run import HandRun, train_by_hand
 from search.__main__ import app
-from search.promote import FRESH_SEEDS_FROM, PromoteError, choose, confirm
+from search.candidates import PromoteError, choose
+from search.promote import FRESH_SEEDS_FROM, confirm
 from search.promoted import move_aside, write_promoted
 from search.run import load_result, run_study
 from search.study import StudySpec
