@@ -28,6 +28,7 @@ DRAWN = {
     "random, none": "#777777",
     "tpe, none": "#1f5fa8",
     "tpe, asha {}": "#c8552b",
+    "curve_gp, none": "#b994d6",
     "curve_gp, asha {}": "#7a3fa0",
 }
 FIRST = 3.0  # trainings: before that few searches have a complete trial

@@ -15,9 +15,9 @@ from benchmarks.replay.regret import Estimate
 LENGTH_SHARES = (0.16, 0.25, 0.5, 1.0)  # of the budget; the first is about the quickstart's
 SUMMARY = {
     "6 epochs, drawn spaces": ("drawn", "2/2"),
-    "the likeliest": ("variant", "2/2"),
+    "6 epochs, the likeliest": ("variant", "2/2"),
     "24 epochs, drawn spaces": ("long drawn", "8/2"),
-    "the likeliest space": ("long", "8/2"),
+    "24 epochs, the likeliest": ("long", "8/2"),
     "24 epochs, drawn spaces, `valid/chroma_kl`": ("kl drawn", "8/2"),
 }
 """What methods are compared on: the part of the plan, and where asha's rungs are there."""

@@ -65,7 +65,7 @@ def test_the_summary_says_what_each_method_costs_to_find_what_random_search_find
     soon = {cell.name: [search(half if cell.row == "random, none" else half / 4)] for cell in drawn}
     found = Findings([*cross, *drawn], {cell.name: [search(half)] for cell in cross} | soon, recorded_surrogate())
     lines = summary(found).splitlines()
-    assert lines[0].startswith("| trainings, at 2 workers | 6 epochs, drawn spaces | the likeliest |")
+    assert lines[0].startswith("| trainings, at 2 workers | 6 epochs, drawn spaces | 6 epochs, the likeliest |")
     assert [cell.strip() for cell in lines[2].split("|")[1:4]] == ["random, none", "50 (50-50)", "50 (50-50)"]
     (tpe,) = (line for line in lines if "tpe, asha at a third" in line)
     assert [cell.strip() for cell in tpe.split("|")[2:4]] == ["12 (12-12)", ""]
