@@ -14,7 +14,7 @@ import optuna
 
 from colorgan.checkpoint import remove_previous
 from colorgan.epoch import EpochResult
-from colorgan.record import Outcome
+from colorgan.record import Outcome, TrialRecord
 from search.checkpoint_store import CheckpointStore
 from search.dispatcher import Dispatcher
 from search.engines import Engine
@@ -89,6 +89,8 @@ class Driver:
     def run(self) -> Ending:
         """Runs the study until it has its trials, is told to stop, or cannot go on."""
         self._checkpoints.look_at(self._records.values())  # an earlier driver may not have come to remove some
+        for record in self._records.values():  # nor to this
+            self._withdraw(record)
         self._trials.take_over()
         while True:
             self._check_limits()
@@ -159,7 +161,7 @@ class Driver:
                         parameters=event.parameters,
                         note=event.note,
                     )
-                    self._prune(live, live.aims.hopeless(live.record) or self._needless(live))
+                    self._prune(live, live.aims.hopeless(live.record) or self._needless(live.record))
                     for result in event.history:
                         self._take(live, result)
             case EpochDone(number, result):
@@ -184,9 +186,14 @@ class Driver:
             live.decision = ("pruned", why)
             self._engine.stop(live.number, save=False)
 
-    def _needless(self, live: LiveTrial) -> str:
+    def _needless(self, record: TrialRecord) -> str:
         """Returns why its plan needs a trial no more, or nothing."""
-        return self._source.needless(live.record.group, self._records.values())
+        return self._source.needless(record.group, self._records.values())
+
+    def _withdraw(self, record: TrialRecord) -> None:
+        """Takes a trial that was stopped as needless out of TensorBoard's mean of its group."""
+        if record.state == "pruned" and self._needless(record):
+            self._folder.withdraw(record.number)
 
     def _ended(self, live: LiveTrial, event: TrialEnded) -> None:
         if live.decision:
@@ -242,13 +249,12 @@ class Driver:
         self._finished_here += 1
         self._keep(live)
         remove_previous(live.files.checkpoint)
-        if state == "pruned" and self._needless(live):
-            self._folder.withdraw(live.number)
+        self._withdraw(live.record)
         self._checkpoints.look_at([live.record])
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
         for other in self._trials.running.values():
-            self._prune(other, self._needless(other))
+            self._prune(other, self._needless(other.record))
         failed = live.record.state == "failed"
         if live.record.state == "complete" and live.record.feasible:
             self._source.repeat(live.record)

@@ -155,11 +155,12 @@ class StudyFolder:
         return Session(run, hparams=shown, group=record.group or run.name, start_seconds=record.started)
 
     def withdraw(self, number: int) -> None:
-        """Moves a trial's event files to its folder: its numbers shall not count in TensorBoard's mean of its group."""
+        """Moves a trial's event files, if they are in TensorBoard's log directory, to the trial's folder."""
         run = self.session(number)
-        for file in run.glob("*"):
-            file.replace(self.trial(number).path / file.name)
-        run.rmdir()
+        if run.is_dir():
+            for file in run.glob("*"):
+                file.replace(self.trial(number).path / file.name)
+            run.rmdir()
 
     def trials(self) -> list[TrialFolder]:
         """Returns the folders of all trials that have begun, by number."""

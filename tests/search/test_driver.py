@@ -653,6 +653,11 @@ def test_what_has_become_needless_while_no_driver_ran_is_stopped_as_soon_as_it_g
     assert study.run(study_of(trials=2), Generators()) == "finished"
     assert [record.state for record in study.records] == ["complete", "pruned"]
     assert not study.folder.session(1).exists()
+    study.folder.session(1).mkdir()  # as if the driver had been killed before it came to this
+    (events, *_) = study.folder.trial(1).path.glob("events.out.tfevents.*")
+    events.replace(study.folder.session(1) / events.name)
+    assert study.run(study_of(trials=2), Generators()) == "finished"
+    assert not study.folder.session(1).exists()
 
 
 ASHA = {"name": "asha", "min_epochs": 1, "reduction_factor": 2}  # of 4 epochs it pauses trials after 1 and 2
