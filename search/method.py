@@ -7,6 +7,7 @@
     pruner: {name: median, warmup_epochs: 3}            none, median, percentile, successive_halving, hyperband,
     pruner: {name: patient, patience: 2, wrapped: {name: median}}                            patient, threshold
     pruner: {name: asha, min_epochs: 3, reduction_factor: 2}      pauses trials, and lets the best go on (rungs.py)
+    pruner: {name: asha, min_agreement: 0.5}            a rung that tells little by what is complete lets all go on
 
 Arguments are Optuna's, checked against its signatures; what cannot be written in YAML (functions, other samplers) and
 the seed (it is `search.seed`) are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than

@@ -104,7 +104,8 @@ def make_rungs(study: StudySpec) -> Rungs:
     if pruner.name != ASHA:
         return Rungs((), factor=2, direction=direction)
     asha = Asha(**pruner.arguments)
-    return Rungs(asha.levels(study.train.schedule.epochs), factor=asha.reduction_factor, direction=direction)
+    levels = asha.levels(study.train.schedule.epochs)
+    return Rungs(levels, factor=asha.reduction_factor, direction=direction, min_agreement=asha.min_agreement)
 
 
 def _pruner(pruner: Pruner, epochs: int) -> Any:

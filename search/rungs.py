@@ -5,8 +5,13 @@ Most configurations are trained for a few epochs only; of those that reach a run
 later, is to the last bit the trial that never paused. Nobody waits for a rung to fill: a worker that is free takes the
 best paused trial that may go on, from the highest rung that has one, else a new configuration.
 
+What a rung shows may say less and less of the end: once a sampler proposes good configurations only, which of them is
+best at a third of a training is luck, and one that begins slowly never gets further. With `min_agreement` a rung is
+judged by the trials that are complete, and lets all of the present ones go on where it no longer tells.
+
 Source: Li et al. 2020 (ASHA), arXiv 1810.05934, algorithm 2. Differs: when there are no new configurations left and
-nothing may go on by the rule, and no trial is complete, the best of the highest rung goes on all the same.
+nothing may go on by the rule, and no trial is complete, the best of the highest rung goes on all the same; and
+`min_agreement`, which is ours (Kendall 1938, Biometrika 30, is the rank correlation's).
 """
 
 from __future__ import annotations
@@ -19,20 +24,29 @@ from collections.abc import Sequence
 
 from colorgan.record import TrialRecord
 
+RECENT, FEWEST = 12, 8  # complete trials, the latest begun, by which a rung is judged; of fewer it is not
 Place = tuple[float, int]
 """How bad a trial was at a rung, and its number."""
+
+
+_END = 0  # no rung, as those are epochs after which trials pause
 
 
 class Asha:
     """The rungs of a study's trials."""
 
-    def __init__(self, min_epochs: int | None = None, reduction_factor: int = 2) -> None:
+    def __init__(
+        self, min_epochs: int | None = None, reduction_factor: int = 2, min_agreement: float | None = None
+    ) -> None:
         """Takes what a study file says.
 
         Args:
             min_epochs: The first rung: as many epochs are trained of each configuration; None is a third of a trial's,
                 which was the best of those measured for trials of 6 and of 24 epochs (docs/methods_measured.md).
             reduction_factor: One in so many goes on; each rung is so many times as far as the one before.
+            min_agreement: Of the ranks that the latest complete trials had at a rung and have in the end (Kendall's
+                tau, -1 to 1); where it is less, the rung lets all go on that began since the first of them. None: no
+                rung is judged.
 
         Raises:
             ValueError: A value that makes no rungs.
@@ -41,7 +55,9 @@ class Asha:
             raise ValueError(f"min_epochs must be at least 1; received {min_epochs}")
         if reduction_factor < 2:
             raise ValueError(f"reduction_factor must be at least 2; received {reduction_factor}")
-        self.min_epochs, self.reduction_factor = min_epochs, reduction_factor
+        if min_agreement is not None and not -1 <= min_agreement <= 1:
+            raise ValueError(f"min_agreement must be between -1 and 1; received {min_agreement}")
+        self.min_epochs, self.reduction_factor, self.min_agreement = min_epochs, reduction_factor, min_agreement
 
     def first(self, epochs: int) -> int:
         """Returns the first epoch after which a trial of so many pauses."""
@@ -56,19 +72,23 @@ class Asha:
 class Rungs:
     """Who has reached which rung, and who may go on. Plain bookkeeping; all of it is in the trials' records."""
 
-    def __init__(self, levels: Sequence[int], *, factor: int, direction: str) -> None:
+    def __init__(
+        self, levels: Sequence[int], *, factor: int, direction: str, min_agreement: float | None = None
+    ) -> None:
         """Starts without trials.
 
         Args:
             levels: The epochs after which trials pause, rising; none where no trial does.
             factor: One trial in so many goes on.
             direction: "minimize" or "maximize" the objective.
+            min_agreement: As `Asha`'s.
         """
-        self._levels, self._factor = tuple(levels), factor
+        self._levels, self._factor, self._min_agreement = tuple(levels), factor, min_agreement
         self._sign = 1.0 if direction == "minimize" else -1.0
         self._reached: dict[int, list[Place]] = {level: [] for level in self._levels}  # sorted
         self._paused: dict[int, list[Place]] = {level: [] for level in self._levels}  # heaps
         self._known: set[tuple[int, int]] = set()
+        self._complete: dict[int, dict[int, float]] = {}  # by number: how bad at each rung, and at 0 in the end
 
     def __bool__(self) -> bool:
         """Returns whether there are any."""
@@ -85,6 +105,9 @@ class Rungs:
             if level <= _epochs(record) and (level, record.number) not in self._known:
                 self._known.add((level, record.number))
                 bisect.insort(self._reached[level], (self._badness(objectives.get(level)), record.number))
+        if record.state == "complete" and self._min_agreement is not None:
+            ranked = {level: self._badness(objectives.get(level)) for level in self._levels}
+            self._complete[record.number] = {**ranked, _END: self._badness(record.objective)}
 
     def pause(self, record: TrialRecord) -> bool:
         """Notes that a trial pauses at the rung that it has reached; returns whether it is at one."""
@@ -99,6 +122,10 @@ class Rungs:
         """Takes the paused trial that goes on by the rule, and returns its number; None where none may."""
         for level in reversed(self._levels):
             paused, reached = self._paused[level], self._reached[level]
+            if passing := self._passing(level):
+                paused.remove(chosen := min(passing))
+                heapq.heapify(paused)
+                return chosen[1]
             if paused and bisect.bisect_left(reached, paused[0]) < len(reached) // self._factor:
                 return heapq.heappop(paused)[1]
         return None
@@ -108,9 +135,28 @@ class Rungs:
         populated = (paused for level in reversed(self._levels) if (paused := self._paused[level]))
         return next((heapq.heappop(paused)[1] for paused in populated), None)
 
+    def _passing(self, level: int) -> list[Place]:
+        """Returns the paused trials that a rung lets go on because it does not tell them from others."""
+        recent = sorted(self._complete)[-RECENT:]
+        if self._min_agreement is None or len(recent) < FEWEST:
+            return []
+        latest = [self._complete[number] for number in recent]
+        told = agreement([one[level] for one in latest], [one[_END] for one in latest])
+        return [] if told >= self._min_agreement else [one for one in self._paused[level] if one[1] > recent[0]]
+
     def _badness(self, objective: float | None) -> float:
         return math.inf if objective is None else self._sign * objective
 
 
 def _epochs(record: TrialRecord) -> int:
     return record.epochs[-1].epoch if record.epochs else 0
+
+
+def agreement(first: Sequence[float], second: Sequence[float]) -> float:
+    """Returns Kendall's tau of two rankings, from -1 to 1: pairs in the same order less those in opposite ones."""
+    pairs = list(itertools.combinations(zip(first, second, strict=True), 2))
+    return sum(_sign(a - c) * _sign(b - d) for (a, b), (c, d) in pairs) / len(pairs)
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)

@@ -80,6 +80,8 @@ LONG_METHODS |= {
     "curve_gp, none": VARIANTS["curve_gp, none"],
     "curve_gp, asha 8/2": ({"name": "curve_gp"}, _asha(8, 2)),
 }
+LISTENING = "curve_gp, asha 8/2, min_agreement 0.5"
+LONG_METHODS |= {LISTENING: ({"name": "curve_gp"}, {**_asha(8, 2), "min_agreement": 0.5})}
 KL_METHODS = ("random, none", "tpe, none", "tpe, asha 8/2", "curve_gp, asha 8/2")
 LONG_REPEATS = 3  # in the likeliest space
 LENGTHS = {

@@ -47,6 +47,14 @@ def honest(job: Job, value: float | None = None) -> Iterator[Event | None]:
     yield TrialEnded(job.number, "complete" if job.until is None else "paused")
 
 
+def turning(job: Job) -> Iterator[Event | None]:
+    """Trains; what was best until the last epoch is the worst thereafter."""
+    for event in honest(job):
+        last = isinstance(event, EpochDone) and event.result.epoch == EPOCHS
+        worth = 20.0 - 1000.0 * job.config.optimizer.generator_learning_rate
+        yield EpochDone(job.number, result(job, EPOCHS, worth)) if last else event
+
+
 def hanging(job: Job) -> Iterator[Event | None]:
     yield started(job)
     yield EpochDone(job.number, result(job, 1))
@@ -728,10 +736,17 @@ def test_one_trial_is_trained_to_its_end_where_there_are_too_few_for_the_rule(st
     assert study.states == ["COMPLETE"]
 
 
-def test_a_study_with_paused_trials_goes_on_as_if_it_had_not_been_stopped(study: Study, tmp_path: Path) -> None:
-    spec = study_of(trials=8, pruner=ASHA, sampler={"name": "tpe", "n_startup_trials": 2})
+@pytest.mark.parametrize(
+    ("trials", "pruner", "play"), [(8, ASHA, honest), (50, {**ASHA, "min_agreement": 0.5}, turning)]
+)
+def test_a_study_with_paused_trials_goes_on_as_if_it_had_not_been_stopped(
+    study: Study, tmp_path: Path, trials: int, pruner: dict[str, Any], play: Play
+) -> None:
+    spec = study_of(trials=trials, pruner=pruner, sampler={"name": "tpe", "n_startup_trials": 2})
     other = Study(StudyFolder(tmp_path / "other"))
-    other.run(spec, Generators())
+    other.run(spec, Generators(play))
+    complete = by_rung(other).values()
+    assert (sum(done == EPOCHS for done in complete) > trials / 2) == ("min_agreement" in pruner)
     for _ in range(200):
         stops = iter([None] * 7)
 
@@ -739,7 +754,7 @@ def test_a_study_with_paused_trials_goes_on_as_if_it_had_not_been_stopped(study:
             if next(stops, 0) == 0:
                 driver.stop()
 
-        if study.run(spec, Generators(), seen=seen) == "finished":
+        if study.run(spec, Generators(play), seen=seen) == "finished":
             break
         assert {"paused", "waiting"} & {record.state for record in study.records}
     assert [(t.params, t.state, t.value) for t in study.trials] == [(t.params, t.state, t.value) for t in other.trials]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from colorgan.config import TrainConfig
 from colorgan.record import EpochRecord, TrialRecord
 from search.method import Pruner
-from search.rungs import Asha, Rungs
+from search.rungs import Asha, Rungs, agreement
 from search.settings import Search
 from search.study import StudySpec
 
@@ -103,12 +104,68 @@ def test_about_one_in_so_many_goes_on() -> None:
     assert set(sorted(range(400), key=values.__getitem__)[:90]) <= set(promoted)
 
 
+def complete(number: int, early: float, late: float) -> TrialRecord:
+    return trial(number, early, late).model_copy(update={"state": "complete", "objective": late})
+
+
+def judged(late: list[float], *, min_agreement: float | None = 0.5, direction: str = "minimize") -> Rungs:
+    """Returns a rung that trials 10, 11, ... have passed with 1, 2, ..., and what they came to in the end."""
+    rungs = Rungs((1,), factor=2, direction=direction, min_agreement=min_agreement)
+    sign = 1.0 if direction == "minimize" else -1.0
+    for number, value in enumerate(late):
+        rungs.note(complete(10 + number, sign * (1.0 + number), sign * value))
+    return rungs
+
+
+TELLS = [1.0, 3.0, 2.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+TELLS_NOT = [4.0, 8.0, 1.0, 6.0, 2.0, 7.0, 3.0, 5.0]
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_a_rung_that_does_not_tell_lets_the_present_trials_go_on_the_best_first(direction: str) -> None:
+    sign = 1.0 if direction == "minimize" else -1.0
+    for late, passed in ((TELLS, []), (TELLS_NOT, [41, 40])):
+        rungs = judged(late, direction=direction)
+        for number, value in ((3, 20.0), (40, 60.0), (41, 50.0)):  # 3 is from before the first of those judged by
+            rungs.pause(trial(number, sign * value))
+        assert [found for _ in range(3) if (found := rungs.promote()) is not None] == passed
+        assert rungs.promote_best() == 3
+
+
+def test_a_rung_is_judged_by_enough_complete_trials_and_only_where_the_study_wants_it() -> None:
+    for rungs in (judged(TELLS_NOT[:7]), judged(TELLS_NOT, min_agreement=None), judged(TELLS_NOT, min_agreement=-1.0)):
+        rungs.pause(trial(40, 60.0))
+        assert rungs.promote() is None
+
+
+def test_a_rung_is_judged_by_the_latest_trials_in_whatever_order_they_are_noted() -> None:
+    late = [*TELLS, *[9.0, 10.0, 11.0, 12.0], *[7.0, 1.0, 5.0, 3.0, 6.0, 2.0, 8.0, 4.0]]
+    records = [complete(10 + number, 1.0 + number, value) for number, value in enumerate(late)]
+    random.Random(0).shuffle(records)  # noqa: S311 - no secret
+    rungs = Rungs((1,), factor=2, direction="minimize", min_agreement=0.5)
+    for record in records:
+        rungs.note(record)
+    for number, value in ((12, 99.0), (40, 60.0)):
+        rungs.pause(trial(number, value))
+    assert [rungs.promote(), rungs.promote()] == [40, None]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tau"),
+    [([1.0, 2.0, 3.0], [10.0, 20.0, 30.0], 1.0), ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0], -1.0),
+     ([1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0], 4 / 6), ([1.0, math.inf, math.inf], [1.0, 2.0, 3.0], 2 / 3)],
+)  # fmt: skip
+def test_agreement_is_kendalls(first: list[float], second: list[float], tau: float) -> None:
+    assert agreement(first, second) == pytest.approx(tau)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"min_epochs": 0}, "min_epochs must be at least 1; received 0"),
         ({"reduction_factor": 1}, "reduction_factor must be at least 2; received 1"),
         ({"min_epochs": "two"}, "must be a whole number"),
+        ({"min_agreement": 1.5}, "min_agreement must be between -1 and 1; received 1.5"),
         ({"warmup_epochs": 1}, "asha has no such argument"),
         ({"min_epochs": 8}, "could stop a trial after epoch 8 at the earliest, but a trial has 8"),
         ({}, "pauses trials after epoch 3, but only each 2 are validated"),
