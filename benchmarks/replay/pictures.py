@@ -30,6 +30,7 @@ DRAWN = {
     "tpe, asha {}": "#c8552b",
     "curve_gp, none": "#b994d6",
     "curve_gp, asha {}": "#7a3fa0",
+    "curve_gp, asha {}, min_agreement 0.5": "#d6498f",
 }
 FIRST = 3.0  # trainings: before that few searches have a complete trial
 
