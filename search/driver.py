@@ -253,7 +253,7 @@ class Driver:
         self._checkpoints.look_at([live.record])
         shown = "" if live.record.objective is None else f" {self._spec.objective.metric} {live.record.objective:.4f}"
         self._say(f"trial {live.number} {live.record.state}{shown}{f' ({reason})' if reason else ''}")
-        for other in self._trials.running.values():
+        for other in self._trials.running.values() if self._source.at_most else ():
             self._prune(other, self._needless(other.record))
         failed = live.record.state == "failed"
         if live.record.state == "complete" and live.record.feasible:

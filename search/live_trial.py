@@ -50,11 +50,13 @@ class LiveTrial:
     decision: tuple[Outcome, str] | None = None
     dispatched: float | None = None
     architecture: str = field(init=False)
+    _epochs: int = field(init=False)
     _reported: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Works the architecture out once: it is asked for whenever a worker is idle."""
-        self.architecture = self.configure().architecture()
+        """Works out once what is asked for at each report, and whenever a worker is idle."""
+        config = self.configure()
+        self.architecture, self._epochs = config.architecture(), config.schedule.epochs
 
     @property
     def number(self) -> int:
@@ -110,7 +112,7 @@ class LiveTrial:
     def should_prune(self) -> bool:
         """Returns whether the study's pruner would stop it now; never after its last epoch."""
         done = self.record.epochs[-1] if self.record.epochs else None
-        if done is None or done.objective is None or done.epoch >= self.configure().schedule.epochs:
+        if done is None or done.objective is None or done.epoch >= self._epochs:
             return False
         return should_prune(self.trial)
 
