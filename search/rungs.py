@@ -27,8 +27,6 @@ from colorgan.record import TrialRecord
 RECENT, FEWEST = 12, 8  # complete trials, the latest begun, by which a rung is judged; of fewer it is not
 Place = tuple[float, int]
 """How bad a trial was at a rung, and its number."""
-
-
 _END = 0  # no rung, as those are epochs after which trials pause
 
 
