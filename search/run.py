@@ -192,7 +192,7 @@ def _drive(
     write_whole(folder.study, spec.to_yaml())  # not before: a study that could not begin may be mended
     mend_events(folder, space, aims, view.say)
     write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec), description=spec.name)
-    view.start(spec, folder.path, _describe(photos))
+    view.start(spec, folder.path, _describe(photos), at_most=plan is not None)
     if photos.note:
         view.say(photos.note)
     writer = TableWriter(spec, folder)

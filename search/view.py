@@ -30,8 +30,8 @@ class View:
     def packing(self, done: int, total: int) -> None:
         """The photos are being packed."""
 
-    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
-        """The study begins."""
+    def start(self, spec: StudySpec, folder: Path, photos: str, *, at_most: bool = False) -> None:
+        """The study begins; `at_most` where it may turn out to want fewer trials than it says."""
 
     def say(self, line: str) -> None:
         """Something happened."""
@@ -53,9 +53,9 @@ class SteadyView(View):
         """Passes it on."""
         self._try(lambda view: view.packing(done, total))
 
-    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
+    def start(self, spec: StudySpec, folder: Path, photos: str, *, at_most: bool = False) -> None:
         """Passes it on."""
-        self._try(lambda view: view.start(spec, folder, photos))
+        self._try(lambda view: view.start(spec, folder, photos, at_most=at_most))
 
     def say(self, line: str) -> None:
         """Passes it on."""
@@ -97,12 +97,12 @@ class TerminalView(View):
             self._packing.start()
         self._packing.update(self._packing.task_ids[0], completed=done, total=total)
 
-    def start(self, spec: StudySpec, folder: Path, photos: str) -> None:
+    def start(self, spec: StudySpec, folder: Path, photos: str, *, at_most: bool = False) -> None:
         """Says what will be done and where to watch it."""
         self.end()
         self._spec = spec
         for line in (
-            f"study {spec.name}: {spec.search.trials} trials, results in {folder}",
+            f"study {spec.name}: {'at most ' if at_most else ''}{spec.search.trials} trials, results in {folder}",
             f"photos: {photos}",
             f"watch: make tensorboard STUDY={folder}   stop: Ctrl-C (resumable)",
         ):

@@ -13,7 +13,7 @@ from colorgan.record import EpochRecord, State, TrialRecord
 from search.outcome import summary_lines, summary_table
 from search.snapshot import Snapshot
 from search.study import StudySpec
-from search.view import TerminalView, View
+from search.view import SteadyView, TerminalView, View
 
 RATE = "optimizer.generator_learning_rate"
 SPEC = StudySpec.model_validate({"name": "sky", "space": {RATE: {"type": "float", "low": 1e-4, "high": 1e-2}}})
@@ -146,6 +146,15 @@ def test_the_last_lines_say_how_it_went_where_all_is_and_what_to_type() -> None:
     assert "python -m colorgan train results/sky/trials/0001/config.yaml" in text
     assert "make tensorboard STUDY=results/sky" in text
     assert summary_lines(SPEC, Path("results/sky"), {})[0] == "no trials yet of 50 wanted"
+
+
+@pytest.mark.parametrize(
+    ("at_most", "words"), [(False, ": 50 trials, results"), (True, ": at most 50 trials, results")]
+)
+def test_the_first_line_says_how_many_trials_there_will_be(tmp_path: Path, at_most: bool, words: str) -> None:
+    plain, output = console(terminal=False)
+    SteadyView(TerminalView(plain)).start(SPEC, tmp_path, "", at_most=at_most)
+    assert words in output.getvalue()
 
 
 def test_a_quiet_view_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
