@@ -192,7 +192,7 @@ class Driver:
 
     def _withdraw(self, record: TrialRecord) -> None:
         """Takes a trial that was stopped as needless out of TensorBoard's mean of its group."""
-        if record.state == "pruned" and record.reason == self._needless(record):
+        if record.state == "pruned" and record.reason and record.reason == self._needless(record):
             self._folder.withdraw(record.number)
 
     def _ended(self, live: LiveTrial, event: TrialEnded) -> None:

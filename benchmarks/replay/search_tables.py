@@ -32,9 +32,7 @@ def summary(found: Findings) -> str:
         row = [name.format("at a third")]
         for part, rungs in SUMMARY.values():
             goal = _random_goal(found, part)
-            cells = found.cells(part, row=name.format(rungs))
-            cells += _plain(found) if (part, name) == ("variant", "random, none") else []
-            curves = [found.curves(cell, "found") for cell in cells]
+            curves = [found.curves(cell, "found") for cell in _cells(found, part) if _label(cell) == name.format(rungs)]
             row.append(costs(curves[0].cost_of(goal.value)) if curves and goal else "")
         rows.append(row)
     return table(["trainings, at 2 workers", *SUMMARY], rows)
@@ -93,12 +91,17 @@ def _cell(found: Findings, cell: Cell) -> str:
 
 def variants(found: Findings) -> str:
     """Returns variants of what studies search with by default."""
-    return _judged(found, [*found.cells("variant"), *_plain(found)], found.goals["found"].value)
+    return _judged(found, _cells(found, "variant"), found.goals["found"].value)
 
 
-def _plain(found: Findings) -> list[Cell]:
-    """Returns plain random search at home, in the likeliest space of short trainings."""
-    return found.cells("cross", row="random", column="none", workers=[AT_HOME])
+def _cells(found: Findings, part: str) -> list[Cell]:
+    """Returns a part's cells; beside the variants stands random search as it is at home."""
+    plain = found.cells("cross", row="random", column="none", workers=[AT_HOME]) if part == "variant" else []
+    return [*found.cells(part), *plain]
+
+
+def _label(cell: Cell) -> str:
+    return ", ".join(filter(None, (cell.row, cell.column)))
 
 
 def quiet(found: Findings) -> str:
@@ -175,7 +178,7 @@ def _judged(found: Findings, cells: Sequence[Cell], goal: float) -> str:
     rows = []
     for cell in cells:
         best, promoted, confirmed = (found.curves(cell, measure) for measure in ("found", "promoted", "confirmed"))
-        row = [", ".join(filter(None, (cell.row, cell.column))), *(interval(best.at(cost)) for cost in looked_at)]
+        row = [_label(cell), *(interval(best.at(cost)) for cost in looked_at)]
         row += [costs(best.cost_of(goal)), *(interval(promoted.at(cost)) for cost in (AFTER[0], AFTER[-1]))]
         row += [f"{promoted.worse_than_default(cost):.0%}" for cost in looked_at]
         rows.append([*row, interval(confirmed.at(WHOLE)), f"{confirmed.worse_than_default(WHOLE):.0%}"])

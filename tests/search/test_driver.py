@@ -668,6 +668,16 @@ def test_what_has_become_needless_while_no_driver_ran_is_stopped_as_soon_as_it_g
     assert not study.folder.session(1).exists()
 
 
+def test_what_was_pruned_otherwise_stays_in_the_dashboard(study: Study) -> None:
+    assert study.run(study_of(trials=1), Generators()) == "finished"
+    for reason in ("", "by the pruner after epoch 2"):
+        write_record(
+            study.folder.trial(0).record, study.records[0].model_copy(update={"state": "pruned", "reason": reason})
+        )
+        assert study.run(study_of(trials=1), Generators()) == "finished"
+        assert study.folder.session(0).is_dir()
+
+
 ASHA = {"name": "asha", "min_epochs": 1, "reduction_factor": 2}  # of 4 epochs it pauses trials after 1 and 2
 
 
