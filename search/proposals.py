@@ -20,6 +20,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import FrozenTrial, TrialState
 
 from search.aims import MEASURED
@@ -47,6 +48,7 @@ class History:
             see: Turns a trial of the study into what is shown of it.
         """
         self._real, self._learned, self._see = study, learned, see
+        self._shown: list[FrozenTrial] | None = None  # when it was last looked at
 
     def __getattr__(self, name: str) -> Any:
         """Returns what is the study's own."""
@@ -67,8 +69,10 @@ class History:
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        own = [self.shifted(self._see(t)) for t in self._real._get_trials(deepcopy=False, use_cache=use_cache)]
-        found = [trial for trial in (*self._learned, *own) if states is None or trial.state in states]
+        if self._shown is None or not use_cache:
+            own = self._real._get_trials(deepcopy=False, use_cache=use_cache)
+            self._shown = [*self._learned, *(self.shifted(self._see(trial)) for trial in own)]
+        found = [trial for trial in self._shown if states is None or trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
 
@@ -164,6 +168,7 @@ class Proposer(BaseSampler):
         self._make, self._space, self._view = make, space, view
         self._repeat, self._exhaustive = repeat, exhaustive
         self._made: tuple[int, BaseSampler] | None = None  # for the trial that was asked for last
+        self._common: IntersectionSearchSpace | None = None  # the parameters that all trials have
         self._drawn: dict[int, Params] = {}
         self._tried: set[_Key] = set()
         self._looked_at, self._unseen = 0, list[int]()  # trials below that number, but for those that had nothing yet
@@ -209,6 +214,8 @@ class Proposer(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Lets the method note what it notes of a finished trial."""
+        if state == TrialState.FAIL:
+            self._common = None  # a trial counted while it was paused, and does no more
         if not self._exhaustive:
             seen = self._view(study)
             self._method(trial.number).after_trial(_study(seen), seen.shifted(trial), state, values)
@@ -226,7 +233,14 @@ class Proposer(BaseSampler):
         """Returns a trial's method; one made anew, which has drawn nothing, where another's was asked for since."""
         if self._made is None or self._made[0] != number:
             self._made = number, self._make(number)
+            self._share(self._made[1])
         return self._made[1]
+
+    def _share(self, method: BaseSampler) -> None:
+        """Lets a method go on from what the one before found all trials to have, instead of from the first trial."""
+        if isinstance(getattr(method, "_search_space", None), IntersectionSearchSpace):
+            self._common = self._common or method._search_space  # type: ignore[attr-defined]
+            method._search_space = self._common  # type: ignore[attr-defined]
 
 
 def key_of(params: Mapping[str, Any]) -> _Key:

@@ -115,6 +115,35 @@ def test_trials_that_are_not_finished_keep_no_method(sampler: str, monkeypatch: 
     assert [trial.state.name for trial in study.trials if trial.values] == ["COMPLETE"] * 5
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "curve_gp", "nsgaii"])
+def test_what_is_proposed_depends_on_the_history_alone_not_on_what_was_asked_before(sampler: str) -> None:
+    study_spec = spec({**SMALL, **ENDLESS}, sampler, pruner={"name": "asha"})
+    space = Space(study_spec.space, study_spec.train)
+
+    def params_of(study: optuna.Study, *, anew: bool) -> list[dict[str, Any]]:
+        paused = list[optuna.Trial]()
+        for number in range(40):
+            if anew:
+                study.sampler = make_sampler(study_spec, space)
+            trial = study.ask()
+            params = space.suggest(trial)
+            trial.report(worth := abs(float(params[L1]) - 100.0) + float(params[DEPTH]), 1)
+            if (
+                params[NORMAL] == "none" and number < 30 and not paused
+            ):  # the only one that lacks DROPOUT, until it fails
+                paused.append(trial)
+            elif params[NORMAL] == "none":
+                study.tell(trial, state=TrialState.FAIL)
+            else:
+                study.tell(trial, worth)
+            if number == 30:
+                study.tell(paused.pop(), state=TrialState.FAIL)
+        return [trial.params for trial in study.trials]
+
+    kept = params_of(optuna.create_study(sampler=make_sampler(study_spec, space)), anew=False)
+    assert kept == params_of(optuna.create_study(), anew=True)
+
+
 def test_tpe_begins_where_earlier_trials_were_good() -> None:
     lessons = tuple(
         Lesson(study="old", trial=n, params={L1: 20.0 * n + 1.0}, value=abs(20.0 * n - 99.0), reports={1: 1.0})
