@@ -30,6 +30,7 @@ from colorgan.config import TrainConfig
 from colorgan.epoch import METRICS, EpochResult
 from colorgan.folder import SAMPLE_FOLDER
 from search import live_trial
+from search.columns import metric_columns
 from search.database import open_study
 from search.driver import Driver
 from search.events import Session, write_experiment
@@ -37,7 +38,6 @@ from search.methods import make_pruner, make_sampler
 from search.outcome_files import TableWriter
 from search.owned_storage import gathered, settle
 from search.proposals import Proposer
-from search.run import _metric_columns
 from search.snapshot import Snapshot
 from search.source import TrialSource
 from search.space import Space
@@ -107,7 +107,7 @@ def _study(
     space, view, direction = Space(spec.space, spec.train), View(), spec.objective.direction
     pruner, writer = make_pruner(spec), TableWriter(spec, folder, clock=lambda: engine.now)
     study = open_study(folder, name=spec.name, directions=[direction], sampler=make_sampler(spec, space), pruner=pruner)
-    write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec))
+    write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=metric_columns(spec))
 
     def show(snapshot: Snapshot) -> None:
         view.show(snapshot)

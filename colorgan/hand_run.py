@@ -11,11 +11,8 @@ import hashlib
 import math
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.disk import copy_whole
 from colorgan.epoch import METRICS, EpochResult
+from colorgan.interruption import stopped_by_signals
 from colorgan.links import refuse_links_out
 from colorgan.native_stderr import native_stderr_in
 from colorgan.photos import Photos, open_photos
@@ -121,7 +119,7 @@ def _train(run: HandRun, photos: Photos, log: RunLog) -> bool:
     log.say(note or f"run in {run.folder}, {trainer.parameters} generator parameters")
     baselines = (earlier and earlier.baselines) or _baselines(trainer)
     keeper = _Keeper(run, trainer, log, baselines)
-    with _stopped_by_signals(keeper):
+    with stopped_by_signals(keeper.stop):
         return keeper.train()
 
 
@@ -149,9 +147,10 @@ class _Keeper:
             baselines=baselines,
         )
 
-    def stop(self) -> None:
-        """Lets the run save and end at its next pause; it is only noted here, so a signal's handler may call it."""
+    def stop(self, number: int) -> None:
+        """Notes that the run shall save and end at its next pause; the same signal again ends the process at once."""
         self._stop_wanted = True
+        signal.signal(number, signal.SIG_DFL)
 
     def train(self) -> bool:
         """Trains to the end, or until it is stopped; returns whether it came to its end."""
@@ -229,26 +228,6 @@ def _baselines(trainer: Trainer) -> dict[str, dict[str, float]]:
     """Returns the metrics of gray and tint on the run's photos."""
     found = trainer.baselines()
     return {name: {k: v for k, v in metrics.items() if math.isfinite(v)} for name, metrics in found.items()}
-
-
-@contextmanager
-def _stopped_by_signals(keeper: _Keeper) -> Iterator[None]:
-    """Makes Ctrl-C, SIGTERM and the terminal's end stop the run resumably; a second one ends the process at once."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        keeper.stop()
-        signal.signal(number, signal.SIG_DFL)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if before[number] is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _progress() -> Progress:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130  # 128 + SIGINT, as shells count it
 _IMPORT_SYSTEM = "<frozen importlib"  # begins the file name of its code
 
@@ -35,6 +37,28 @@ def interruptible(command: Callable[[], object]) -> None:
         sys.exit(INTERRUPTED)
     finally:
         _handle_with(_end)
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[int], None]) -> Iterator[None]:
+    """Lets Ctrl-C, SIGTERM and a closed terminal call `stop` with their number, at any moment.
+
+    What is ignored stays so, as the last is under `nohup`. Outside the main thread Python allows no handler.
+    """
+
+    def heed(number: int, _frame: FrameType | None) -> None:
+        stop(number)
+
+    try:
+        heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, heed) for number in heeded}
+    except ValueError:
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _handle_with(handler: Callable[[int, FrameType | None], None]) -> None:

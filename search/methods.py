@@ -10,6 +10,14 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from search.brackets import BracketPruner
+from search.history import (
+    History,
+    Remembered,
+    pruned_as_complete,
+    pruned_as_measured,
+    stopped_as_pruned,
+    with_constraints,
+)
 from search.method import (
     ASHA,
     COMPLETE_ONLY,
@@ -22,15 +30,7 @@ from search.method import (
 )
 from search.oracle import ORACLES
 from search.oracle_sampler import OracleSampler
-from search.proposals import (
-    History,
-    Proposer,
-    Remembered,
-    pruned_as_complete,
-    pruned_as_measured,
-    stopped_as_pruned,
-    with_constraints,
-)
+from search.proposals import Proposer
 from search.rungs import Asha, Rungs
 from search.space import Space
 from search.study import StudySpec

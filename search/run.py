@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pandas as pd
 
 from colorgan.config import TrainConfig, load_config
-from colorgan.epoch import METRICS, VALID_METRICS
+from colorgan.interruption import stopped_by_signals
 from colorgan.photos import Photos
 from colorgan.record import TrialRecord, write_whole
 from search.admission import admit, check_question
 from search.aims import Aims
 from search.checkpoint_store import CheckpointStore
+from search.columns import metric_columns
 from search.database import open_study
 from search.driver import Driver
 from search.engines import Engine
-from search.events import FEASIBLE_TAG, OBJECTIVE_TAG, MetricColumn, further_tag, write_experiment
+from search.events import write_experiment
 from search.experience import learned_once
 from search.mend import mend_events, mend_records
 from search.methods import make_pruner, make_sampler
@@ -42,7 +39,6 @@ from search.view import SteadyView, View
 from search.workplace import Workplace
 
 HERE = Workplace()
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,7 @@ def _drive(
         view.say(note)  # a plan is told anew, and finds its records
     write_whole(folder.study, spec.to_yaml())  # not before: a study that could not begin may be mended
     mend_events(folder, space, aims, view.say)
-    write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=_metric_columns(spec), description=spec.name)
+    write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=metric_columns(spec), description=spec.name)
     view.start(spec, folder.path, _describe(photos), at_most=plan is not None)
     if photos.note:
         view.say(photos.note)
@@ -204,11 +200,16 @@ def _drive(
 
     source = TrialSource(spec, study, space, plan)
     driver = Driver(spec, study, engine, folder, source=source, show=show, say=view.say, store=store)
+
+    def stop(_signal: int) -> None:
+        driver.stop()
+        patience.stop()
+
     ending: Ending | None = None
     if not source.done():
         engine.start()
     try:
-        with _stopped_by_signals(driver, patience), gathered(study):
+        with stopped_by_signals(stop), gathered(study):
             ending = driver.run()
     finally:
         last = driver.snapshot()
@@ -221,38 +222,3 @@ def _describe(photos: Photos) -> str:
     crops = f"{len(photos.train)}, {len(photos.valid)} and {len(photos.confirm)} crops"
     skipped = f"; {len(photos.unreadable)} unreadable files skipped, named in {photos.report}"
     return f"{counts} ({crops}){skipped if photos.unreadable else ''}"
-
-
-def _metric_columns(spec: StudySpec) -> list[MetricColumn]:
-    """Returns the metrics of the HParams table: the objective, its own metric, the other validation metrics."""
-    objective = spec.objective
-    first = MetricColumn(OBJECTIVE_TAG, f"objective: {objective.metric}", objective.direction)
-    own, others = METRICS[objective.metric], [metric for metric in VALID_METRICS if metric.key != objective.metric]
-    further = [MetricColumn(further_tag(one.name), one.words(), one.direction) for one in spec.further_objectives]
-    if spec.constraints:
-        words = "; ".join(f"{key} {bounds.words()}" for key, bounds in spec.constraints.items())
-        further.append(MetricColumn(FEASIBLE_TAG, "1 feasible", f"whether all constraints hold: {words}"))
-    return [first, *further, *(MetricColumn(metric.key, metric.key, metric.description) for metric in (own, *others))]
-
-
-@contextmanager
-def _stopped_by_signals(driver: Driver, patience: Patience) -> Iterator[None]:
-    """Makes Ctrl-C, SIGTERM and a closed terminal stop the driver resumably; under `nohup` the last does not.
-
-    Outside the main thread Python allows no handler.
-    """
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        driver.stop()
-        patience.stop()
-
-    try:
-        heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, stop) for number in heeded}
-    except ValueError:
-        before = {}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -15,10 +15,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search import proposals
 from search.database import open_study
 from search.experience import Lesson, as_trials
+from search.history import History, Remembered, pruned_as_complete, stopped_as_pruned
 from search.method import make_silently
 from search.methods import make_sampler
 from search.owned_storage import gathered
-from search.proposals import History, Remembered, pruned_as_complete, stopped_as_pruned
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
