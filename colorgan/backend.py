@@ -15,6 +15,9 @@ import errno
 
 import keras
 
+keras.config.set_image_data_format("channels_last")  # whatever a user's keras.json says
+keras.config.set_floatx("float32")
+
 if keras.backend.backend() == "jax":
     from colorgan.jax_backend import compiled, keep_to_share, multiplies_exactly, normalize_batch, says_no_memory
     from colorgan.jax_photos import load_batch

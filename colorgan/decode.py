@@ -52,7 +52,7 @@ def read_file(path: Path | str) -> bytes:
                 raise PhotoError(f"larger than {MAX_FILE_BYTES} bytes")
             data = stream.read()
     except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror}") from None
+        raise PhotoError(f"cannot be read: {error.strerror}") from error
     if not data:
         raise PhotoError("empty")
     return data

@@ -132,7 +132,7 @@ def find_baselines(folder: Path) -> dict[str, Metrics]:
         except (OSError, ValueError, RecursionError):
             continue
         baselines = found.get("baselines") if isinstance(found, dict) else None
-        if isinstance(baselines, dict) and all(isinstance(values, dict) for values in baselines.values()):
+        if baselines and isinstance(baselines, dict) and all(isinstance(values, dict) for values in baselines.values()):
             return {name: baselines[name] for name in ("gray", "tint") if name in baselines}
     return {}
 

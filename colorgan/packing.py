@@ -6,6 +6,7 @@ timing. Memory holds a few photos per thread at a time, however many there are.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from colorgan.crop_file import ArrayInfo, write_array
 from colorgan.decode import PhotoError, read_crops, read_file
+from colorgan.errors import CannotRunError
 from colorgan.folder import Listing, PhotoFile, Skipped
 from colorgan.split import PARTS, HashedPhoto, Part, hash_photo, split_photos
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # raise it when equal photos and settings give other crops than before
 RENEWED: tuple[Part, ...] = ("train", "valid")  # parts that get new photos during a run
+_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE}  # errors that are no file's own
 MAX_THREADS = 32  # bounds memory; Pillow decodes thousands of photos a second with fewer
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
@@ -143,7 +146,7 @@ def _hash(file: PhotoFile, seed: int) -> HashedPhoto | PhotoError:
     try:
         return hash_photo(file, read_file(file.path), seed)
     except PhotoError as error:
-        return error
+        return _of_the_photo(error, file)
 
 
 def _decode(photo: HashedPhoto, config: DataConfig) -> NDArray[np.uint8] | PhotoError:
@@ -153,7 +156,21 @@ def _decode(photo: HashedPhoto, config: DataConfig) -> NDArray[np.uint8] | Photo
             return PhotoError("changed while the photos were packed")
         return read_crops(data, config)
     except PhotoError as error:
-        return error
+        return _of_the_photo(error, photo.file)
+
+
+def _of_the_photo(error: PhotoError, file: PhotoFile) -> PhotoError:
+    """Returns what is wrong with a photo; what was wrong with the machine must not be kept in a pack as the photo's.
+
+    Raises:
+        CannotRunError: The machine could not read or decode it.
+    """
+    cause = error.__cause__
+    if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in _MACHINE):
+        raise CannotRunError(
+            f"{file.path}: {error}, which is no fault of the photo; give the same command again"
+        ) from None
+    return error
 
 
 def _in_order(

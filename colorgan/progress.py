@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class Progress:
         means_by_key = {metric.key: float(mean) for metric, mean in zip(TRAIN_METRICS, means, strict=True)}
         self.epoch += 1
         result = EpochResult(self.epoch, self.step, means_by_key | metrics, examples, self.train_seconds, valid_seconds)
-        self.history.append(result)
+        self.history.append(replace(result, examples=None))  # which are shown once, and large
         self.loss_sums, self.train_seconds = np.zeros(len(TRAIN_METRICS)), 0.0
         return result
 

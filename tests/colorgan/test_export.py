@@ -26,6 +26,7 @@ from colorgan.generator import build_generator
 from colorgan.model import load_model, load_run
 from colorgan.model_card import find_baselines
 from colorgan.photos import open_photos
+from colorgan.record import TrialRecord, write_record
 from colorgan.trainer import Trainer
 
 ROOM = {
@@ -260,7 +261,7 @@ def test_baselines_are_found_where_a_run_or_its_study_keeps_them(tmp_path, name)
     folder = tmp_path / "trials" / "0001"
     folder.mkdir(parents=True)
     assert find_baselines(folder) == {}
-    (folder / "result.json").write_text('{"state": "complete"}')
+    write_record(folder / "result.json", TrialRecord(number=1, state="complete", seed=0))  # a trial's has none
     for unusable in ("torn {", "[]", '{"baselines": 3}'):
         (folder / name).write_text(unusable)
         assert find_baselines(folder) == {}

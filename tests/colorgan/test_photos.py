@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -10,12 +11,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from colorgan.config import DataConfig
+from colorgan.errors import CannotRunError
 from colorgan.folder import SAMPLE_FOLDER
 from colorgan.packs import cache_folder, clean_cache, list_cache
 from colorgan.photos import Photos, PhotosError, open_photos
@@ -212,6 +215,24 @@ def test_unreadable_files_are_skipped_counted_and_named_in_a_report(folder: Path
     assert [f"{row['file']}: {row['reason']}" for row in rows] == list(photos.unreadable)
     assert photos.report.is_relative_to(cache)
     assert equal(photos, open_photos(settings(folder), cache=cache))
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [("Image.open", MemoryError()), ("os.fstat", OSError(errno.EMFILE, "Too many open files"))],
+)
+def test_what_is_the_machines_fault_is_not_kept_as_a_photos(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("colorgan.decode.os", SimpleNamespace(fstat=os.fstat))  # a copy, for this room alone
+        patch.setattr(f"colorgan.decode.{where}", fail)
+        with pytest.raises(CannotRunError, match="which is no fault of the photo"):
+            open_photos(settings(folder), cache=cache)
+    assert not open_photos(settings(folder), cache=cache).unreadable
 
 
 def test_links_are_followed_but_not_in_circles_or_upwards(folder: Path, cache: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import itertools
 import json
 import math
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -78,6 +79,29 @@ def test_an_epoch_reports_every_metric_and_the_examples_that_are_due(warm, photo
     assert sheet.shape == (2, 16, 48, 3)
     assert np.array_equal(sheet[0, :, 16:32], photos.valid[0])
     assert np.all(np.ptp(sheet[:, :, :16].astype(int), axis=-1) <= 1)  # gray
+
+
+def test_pictures_are_shown_once_and_not_kept(warm):
+    warm.reset(CONFIG)
+    shown = [result.examples is not None for result in warm.epochs()]
+    assert any(shown)
+    assert [result.examples for result in warm.history] == [None] * len(shown)
+
+
+def test_a_users_own_keras_settings_change_nothing(tmp_path):
+    (tmp_path / "keras.json").write_text('{"floatx": "float64", "image_data_format": "channels_first"}')
+    code = (
+        "from colorgan.config import DiscriminatorConfig, GeneratorConfig\n"
+        "from colorgan.discriminator import build_discriminator\n"
+        "from colorgan.generator import build_generator\n"
+        "for network in (build_generator(GeneratorConfig(filters=4, depth=3), size=16),\n"
+        "                build_discriminator(DiscriminatorConfig(filters=4, depth=2), size=16)):\n"
+        "    print(network.inputs[0].shape, network.weights[0].dtype)\n"
+    )
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr[-2000:]
+    assert found.stdout.split("\n")[0] == "(None, 16, 16, 1) float32"
 
 
 def test_a_tenth_trial_in_a_warm_trainer_equals_the_first_and_a_new_trainers(warm, photos):
