@@ -60,6 +60,10 @@ class Aims:
         found = {key: quantity(record, key, epochs=self.objective.smooth_epochs) for key in self.constraints}
         return {key: _violation(self.constraints[key], value) for key, value in found.items() if value is not None}
 
+    def violation(self, record: TrialRecord) -> float:
+        """Returns by how much a trial as it stands violates its constraints in sum; 0 where they hold."""
+        return sum(max(0.0, violation) for violation in self.violations(record).values())
+
     def unknown(self, record: TrialRecord) -> str:
         """Returns the first further objective or constrained quantity that a trial does not know, or nothing."""
         values, violations = self.further_values(record), self.violations(record)

@@ -122,9 +122,13 @@ class Dispatcher:
         return not self.running and not self.line.waiting and self._close_rungs()
 
     def _close_rungs(self) -> bool:
-        """Ends some of the trials that paused for good, or has one of them trained to its end where none is."""
-        if not any(record.state == "complete" for record in self._records.values()):
-            return self.line.promote_best()
+        """Ends some of the trials that paused for good, or has one of them trained to its end where none is.
+
+        Where complete ones violate constraints, that is one that holds them as it stands.
+        """
+        complete = [record for record in self._records.values() if record.state == "complete"]
+        if not any(record.feasible for record in complete) and self.line.promote_best(feasible=bool(complete)):
+            return True
         for live in self.line.take_paused(at_most=CLOSED_AT_ONCE):
             self._finish(live, "pruned", f"{live.record.reason}; others went on")
         return False

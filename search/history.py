@@ -98,12 +98,17 @@ def pruned_as_complete(trial: FrozenTrial) -> FrozenTrial:
 def pruned_as_measured(trial: FrozenTrial) -> FrozenTrial:
     """Returns a pruned trial of several objectives as one that ended with what its last report measured.
 
-    Optuna's samplers compare pruned trials by a single objective alone.
+    Optuna's samplers compare pruned trials by a single objective alone. So one that does not know all of its
+    objectives is shown without reports.
     """
-    measured = trial.user_attrs.get(MEASURED)
-    if trial.state != TrialState.PRUNED or not measured or measured["values"] is None:
+    if trial.state != TrialState.PRUNED:
         return trial
-    return _as(trial, TrialState.COMPLETE, *measured["values"])
+    measured = trial.user_attrs.get(MEASURED)
+    if measured and measured["values"] is not None:
+        return _as(trial, TrialState.COMPLETE, *measured["values"])
+    seen = copy.copy(trial)
+    seen.intermediate_values = {}
+    return seen
 
 
 def with_constraints(trial: FrozenTrial) -> FrozenTrial:

@@ -60,9 +60,9 @@ class Line:
         """Lets the paused trial wait that goes on by the rule; returns whether there is one."""
         return self._go_on(self._rungs.promote())
 
-    def promote_best(self) -> bool:
-        """Lets the best paused trial wait; returns whether there is one."""
-        return self._go_on(self._rungs.promote_best())
+    def promote_best(self, *, feasible: bool) -> bool:
+        """Lets the best paused trial, or `feasible` one, wait; returns whether there is any."""
+        return self._go_on(self._rungs.promote_best(feasible=feasible))
 
     def take(self, wanted: Callable[[LiveTrial], bool] = lambda _: True) -> LiveTrial | None:
         """Takes out the first that waits and is wanted; None where none is."""

@@ -110,8 +110,8 @@ class LiveTrial:
         self.log(f"epoch {epoch.epoch}, step {epoch.step}{shown}")
 
     def should_prune(self) -> bool:
-        """Returns whether the study's pruner would stop it now; never after its last epoch."""
-        done = self.record.epochs[-1] if self.record.epochs else None
+        """Returns whether the study's pruner would stop it now; never after its last epoch, nor one seed of several."""
+        done = self.record.epochs[-1] if self.record.epochs and not self.record.group else None
         if done is None or done.objective is None or done.epoch >= self._epochs:
             return False
         return should_prune(self.trial)

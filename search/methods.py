@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
+from search.aims import Aims
 from search.brackets import BracketPruner
 from search.history import (
     History,
@@ -52,7 +53,8 @@ def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTria
     halving, several = study.search.pruner.name == ASHA, bool(study.further_objectives)
 
     def see(trial: FrozenTrial) -> FrozenTrial:
-        trial = stopped_as_pruned(with_constraints(trial)) if halving else trial
+        trial = with_constraints(trial)
+        trial = stopped_as_pruned(trial) if halving else trial
         if several:
             return pruned_as_measured(trial)
         return pruned_as_complete(trial) if name in COMPLETE_ONLY else trial
@@ -101,11 +103,14 @@ def make_pruner(study: StudySpec) -> optuna.pruners.BasePruner:
 def make_rungs(study: StudySpec) -> Rungs:
     """Returns where the study's trials pause, which is nowhere unless its pruner is `asha`."""
     pruner, direction = study.search.pruner, study.objective.direction
-    if pruner.name != ASHA:
-        return Rungs((), factor=2, direction=direction)
-    asha = Asha(**pruner.arguments)
-    levels = asha.levels(study.train.schedule.epochs)
-    return Rungs(levels, factor=asha.reduction_factor, direction=direction, min_agreement=asha.min_agreement)
+    asha, violation = Asha(**pruner.arguments) if pruner.name == ASHA else Asha(), Aims(study).violation
+    return Rungs(
+        asha.levels(study.train.schedule.epochs) if pruner.name == ASHA else (),
+        factor=asha.reduction_factor,
+        direction=direction,
+        violation=violation,
+        min_agreement=asha.min_agreement,
+    )
 
 
 def _pruner(pruner: Pruner, epochs: int) -> Any:

@@ -85,7 +85,8 @@ class TrialSource:
         """Returns whether the study has all its trials, and none is left unfinished."""
         trials = self._study.get_trials(deepcopy=False)
         open_ = any(not frozen.state.is_finished() for frozen in trials) or bool(self._unrepeated(trials))
-        return not open_ and len(trials) >= self._configurations
+        own = [frozen for frozen in trials if self._plan is not None or GROUP not in frozen.user_attrs]
+        return not open_ and len(own) >= self._configurations
 
     def more(self) -> bool:
         """Returns whether `ask` would be of use."""
@@ -148,7 +149,9 @@ class TrialSource:
             return []
         default, notes = self._space.default_params() if search.start_with_default else (None, [])
         first: list[Params] = [] if default is None else [default]
-        first += [params for params in known_good(self._spec, self._space) if params not in first]
+        for params in known_good(self._spec, self._space):
+            if params not in first:
+                first.append(params)
         for params in first[done:]:
             self._study.enqueue_trial(params)
         return [] if done else notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from colorgan.epoch import EpochResult
 from colorgan.record import TrialRecord, write_record
+from search.aims import Aims
 from search.driver import Driver
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_pruner, make_sampler
@@ -187,6 +188,7 @@ class Study:
             study_name="study",
             sampler=make_sampler(spec, space),
             pruner=make_pruner(spec),
+            directions=Aims(spec).directions,
             load_if_exists=True,
         )
         source = TrialSource(spec, study, space, self.plan)
@@ -794,6 +796,67 @@ def test_each_complete_configuration_is_trained_with_further_seeds(study: Study)
     assert again.jobs == []
 
 
+@pytest.mark.parametrize(
+    "pruner", [{"name": "median", "n_startup_trials": 1}, {"name": "asha", "min_epochs": 1, "reduction_factor": 2}]
+)
+def test_further_seeds_are_neither_pruned_nor_paused(study: Study, pruner: dict[str, Any]) -> None:
+    def worse(job: Job) -> Iterator[Event | None]:
+        yield from honest(job, 10.0 + job.number)  # so each further seed is the worst so far
+
+    study.run(study_of(trials=4, seeds_per_trial=3, pruner=pruner), Generators(worse))
+    further = [record.state for record in study.records if record.group]
+    assert further
+    assert set(further) == {"complete"}
+
+
+def test_a_finished_study_of_several_seeds_wants_more_where_more_are_asked_for(study: Study) -> None:
+    study.run(study_of(trials=2, seeds_per_trial=3), Generators())
+    wanted = study_of(trials=4, seeds_per_trial=3)
+    space = Space(wanted.space, wanted.train)
+    assert not TrialSource(wanted, study.optuna, space, None).done()
+    study.run(wanted, Generators())
+    assert len(study.records) == 12
+    assert TrialSource(wanted, study.optuna, space, None).done()
+
+
+def test_a_rungs_best_are_those_that_hold_the_constraints(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        for event in honest(job):
+            if isinstance(event, EpochDone):
+                gray = job.number % 2 == 0
+                aims = {"valid/delta_e": 15.0 if gray else 18.0, "valid/colorfulness_ratio": 0.1 if gray else 0.9}
+                yield EpochDone(job.number, replace(event.result, metrics=event.result.metrics | aims))
+            else:
+                yield event
+
+    tree = study_of(trials=16, pruner={"name": "asha"}).model_dump()
+    tree["constraints"] = {"valid/colorfulness_ratio": {"min": 0.5}}
+    study.run(StudySpec.model_validate(tree), Generators(play))
+    complete = [record for record in study.records if record.state == "complete"]
+    assert len([record for record in complete if record.feasible]) >= 4
+    assert not [record for record in complete[2:] if not record.feasible]  # but for the first, who had no others beside
+
+
+def test_a_trial_of_several_objectives_that_stops_before_all_are_known_stops_no_study(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        for event in honest(job, 20.0 + job.number):
+            if isinstance(event, EpochDone) and event.result.epoch % 2:
+                metrics = {"train/l1": event.result.metrics["valid/delta_e"]}
+                yield EpochDone(job.number, replace(event.result, metrics=metrics))
+            elif isinstance(event, EpochDone):
+                metrics = {"train/l1": 20.0 + job.number, "valid/delta_e": 20.0}
+                yield EpochDone(job.number, replace(event.result, metrics=metrics))
+            else:
+                yield event
+
+    sampler, pruner = {"name": "tpe", "n_startup_trials": 5}, {"name": "median", "n_startup_trials": 1}
+    tree = study_of(trials=12, sampler=sampler, pruner=pruner).model_dump()
+    tree |= {"objective": {"metric": "train/l1"}, "further_objectives": [{"metric": "valid/delta_e"}]}
+    tree["train"]["validation"]["epochs"] = 2
+    study.run(StudySpec.model_validate(tree), Generators(play))
+    assert {record.state for record in study.records} == {"complete", "pruned"}
+
+
 def test_further_seeds_are_not_lost_with_the_driver(study: Study) -> None:
     study.run(study_of(trials=2), Generators())  # as if it had been killed before it queued any
     assert study.run(study_of(trials=2, seeds_per_trial=2), Generators()) == "finished"
@@ -804,6 +867,8 @@ def test_a_study_begins_with_the_configurations_that_it_names(study: Study, tmp_
     spec = study_of(trials=4)
     file = tmp_path / "config.yaml"
     file.write_text(spec.train.with_values({RATE: 5e-3, "seed": 7}).to_yaml())
-    spec = spec.model_copy(update={"enqueue": ({RATE: 3e-3}, {RATE: 2e-4}, str(file))})
+    spec = spec.model_copy(update={"enqueue": ({RATE: 3e-3}, {RATE: 2e-4}, {RATE: 3e-3}, str(file))})
     study.run(spec, Generators())
-    assert [trial.params[RATE] for trial in study.trials[:3]] == [2e-4, 3e-3, 5e-3]
+    rates = [trial.params[RATE] for trial in study.trials]
+    assert rates[:3] == [2e-4, 3e-3, 5e-3]
+    assert len(set(rates)) == 4

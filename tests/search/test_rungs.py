@@ -63,7 +63,7 @@ def test_the_best_of_those_who_came_go_on_and_nobody_twice(direction: str) -> No
     for number, value in enumerate([9.0, 8.0, 2.0], 3):
         rungs.pause(trial(number, sign * value))
     assert [rungs.promote(), rungs.promote()] == [5, None]
-    assert [rungs.promote_best(), rungs.promote_best()] == [2, 0]
+    assert [rungs.promote_best(feasible=False), rungs.promote_best(feasible=False)] == [2, 0]
 
 
 def test_a_higher_rung_goes_first_and_counts_all_who_reached_it() -> None:
@@ -74,21 +74,40 @@ def test_a_higher_rung_goes_first_and_counts_all_who_reached_it() -> None:
     assert [rungs.promote(), rungs.promote()] == [1, None]
     rungs.pause(trial(3, 3.0))
     assert rungs.promote() == 2
-    assert rungs.promote_best() == 3
-    assert rungs.promote_best() is None
+    assert rungs.promote_best(feasible=False) == 3
+    assert rungs.promote_best(feasible=False) is None
+
+
+def test_trials_that_violate_constraints_are_behind_all_others_and_not_trained_for_want_of_better() -> None:
+    violated = {0: 0.5, 1: 0.1}
+    rungs = Rungs((1,), factor=2, direction="minimize", violation=lambda record: violated.get(record.number, 0.0))
+    for number, value in enumerate([1.0, 2.0, 4.0, 3.0]):
+        rungs.pause(trial(number, value))
+    assert [rungs.promote() for _ in range(3)] == [3, 2, None]
+    assert [rungs.promote_best(feasible=feasible) for feasible in (True, False, False)] == [None, 1, 0]
+
+
+def test_one_seed_of_several_pauses_nowhere_and_takes_no_place() -> None:
+    rungs = Rungs((1,), factor=2, direction="minimize")
+    seed = trial(0, 1.0).model_copy(update={"group": "trial-0007"})
+    assert rungs.next(seed.model_copy(update={"epochs": ()})) is None
+    assert not rungs.pause(seed)
+    rungs.note(seed)
+    rungs.pause(trial(1, 2.0))
+    assert rungs.promote() is None  # as the only one
 
 
 def test_a_trial_without_a_finite_objective_is_the_last() -> None:
     rungs = Rungs((1,), factor=2, direction="maximize")
     rungs.pause(trial(0, None))
     rungs.pause(trial(1, -1e30))
-    assert [rungs.promote(), rungs.promote(), rungs.promote_best()] == [1, None, 0]
+    assert [rungs.promote(), rungs.promote(), rungs.promote_best(feasible=False)] == [1, None, 0]
 
 
 def test_no_rungs_is_nothing() -> None:
     rungs = Rungs((), factor=2, direction="minimize")
     assert not rungs
-    assert rungs.next(trial(0)) is rungs.promote() is rungs.promote_best() is None
+    assert rungs.next(trial(0)) is rungs.promote() is rungs.promote_best(feasible=False) is None
     assert not rungs.pause(trial(0, 1.0))
 
 
@@ -129,7 +148,7 @@ def test_a_rung_that_does_not_tell_lets_the_present_trials_go_on_the_best_first(
         for number, value in ((3, 20.0), (40, 60.0), (41, 50.0)):  # 3 is from before the first of those judged by
             rungs.pause(trial(number, sign * value))
         assert [found for _ in range(3) if (found := rungs.promote()) is not None] == passed
-        assert rungs.promote_best() == 3
+        assert rungs.promote_best(feasible=False) == 3
 
 
 def test_a_rung_is_judged_by_enough_complete_trials_and_only_where_the_study_wants_it() -> None:
