@@ -83,7 +83,11 @@ class FloatParameter(Part):
 
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
         """Returns the trial's value."""
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+        return self.exact(trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log))
+
+    def exact(self, value: float) -> Scalar:
+        """Returns an allowed value as `values` has it; by adding steps one may come to 0.30000000000000004."""
+        return value if self.step is None else self.nearest(value)
 
     def ends(self) -> list[tuple[KeyPath, Scalar]]:
         """Returns the extreme values and the keys they are written under."""

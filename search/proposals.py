@@ -23,6 +23,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import FrozenTrial, TrialState
 
 from search.history import History
+from search.parameter import FloatParameter
 from search.space import Params, Space
 
 ATTEMPTS = 20  # by the method itself
@@ -70,7 +71,7 @@ class Proposer(BaseSampler):
         seen, method = self._view(study), self._method(trial.number)
         if self._repeat:
             return method.infer_relative_search_space(_study(seen), seen.shifted(trial))
-        known = self._known(study, trial.number)
+        known = self._known(study)
         for attempt in range(ATTEMPTS + RANDOM_ATTEMPTS):
             if attempt == ATTEMPTS:
                 method = optuna.samplers.RandomSampler(seed=trial.number)
@@ -87,7 +88,8 @@ class Proposer(BaseSampler):
         """Returns what was drawn."""
         if self._repeat:
             seen = self._view(study)
-            return self._method(trial.number).sample_relative(_study(seen), seen.shifted(trial), search_space)
+            drawn = self._method(trial.number).sample_relative(_study(seen), seen.shifted(trial), search_space)
+            return {name: self._exact(name, value) for name, value in drawn.items()}
         return dict(self._drawn.pop(trial.number))
 
     def sample_independent(
@@ -95,7 +97,8 @@ class Proposer(BaseSampler):
     ) -> Any:
         """Draws what a trial lacks that an enqueued configuration gave only in part."""
         seen, method = self._view(study), self._method(trial.number)
-        return method.sample_independent(_study(seen), seen.shifted(trial), param_name, param_distribution)
+        drawn = method.sample_independent(_study(seen), seen.shifted(trial), param_name, param_distribution)
+        return self._exact(param_name, drawn)
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
@@ -107,11 +110,16 @@ class Proposer(BaseSampler):
             seen = self._view(study)
             self._method(trial.number).after_trial(_study(seen), seen.shifted(trial), state, values)
 
-    def _known(self, study: optuna.Study, number: int) -> set[_Key]:
+    def _exact(self, name: str, value: Any) -> Any:
+        """Returns a value that was drawn as the space has it, so that what is kept of equal trials is equal."""
+        parameter = self._space.parameters[name]
+        return parameter.exact(value) if isinstance(parameter, FloatParameter) else value
+
+    def _known(self, study: optuna.Study) -> set[_Key]:
         """Returns the configurations that other trials of a study have; each is looked at once it has parameters."""
         trials = study._get_trials(deepcopy=False, use_cache=True)  # by number
         unseen = [*self._unseen, *range(self._looked_at, len(trials))]
-        self._unseen = [n for n in unseen if n == number or trials[n].state == TrialState.WAITING]
+        self._unseen = [n for n in unseen if not trials[n].params and not trials[n].state.is_finished()]
         self._tried.update(key_of(trials[n].params) for n in unseen if n not in self._unseen)
         self._looked_at = len(trials)
         return self._tried

@@ -78,6 +78,28 @@ def test_what_waits_or_was_drawn_before_is_no_new_proposal_once_it_has_run() -> 
     assert sorted(map(str, everything)) == sorted(map(str, known))
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc", "nsgaii"])
+def test_a_number_in_steps_is_one_value_however_it_was_reckoned(sampler: str) -> None:
+    study_spec = spec({DROPOUT: {"type": "float", "low": 0.0, "high": 0.7, "step": 0.1}}, sampler)
+    found = [params[DROPOUT] for params in drive(study_spec, 8)]
+    assert sorted(found) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    repeated = drive(spec(dict(study_spec.space), sampler, repeat_configurations=True), 20)
+    assert {params[DROPOUT] for params in repeated} <= set(found)
+
+
+def test_trials_that_were_left_without_parameters_are_known_once_they_have_them() -> None:
+    study_spec = spec({L1: {"type": "categorical", "choices": [1.0, 2.0, 3.0, 4.0]}}, "random")
+    space = Space(study_spec.space, study_spec.train)
+    for seed in range(10):
+        again = study_spec.model_copy(update={"search": study_spec.search.model_copy(update={"seed": seed})})
+        study = optuna.create_study(sampler=make_sampler(again, space))
+        for _ in range(2):
+            study.add_trial(create_trial(state=TrialState.RUNNING))
+        left = [optuna.Trial(study, trial._trial_id) for trial in study.trials]
+        found = [space.suggest(trial)[L1] for trial in (*left, study.ask(), study.ask())]
+        assert sorted(map(float, found)) == [1.0, 2.0, 3.0, 4.0]
+
+
 def test_configurations_are_repeated_where_the_study_wants_it() -> None:
     study_spec = spec(SMALL, "random", repeat_configurations=True)
     assert Space(study_spec.space, study_spec.train).limit(study_spec) is None
