@@ -76,7 +76,7 @@ EXTRAS = {"cmaes": ("cmaes",), "gp": ("torch",), "keras_tuner.bayesian": ("sklea
 """Name of a sampler, whose last part is that of the extra -> the modules it needs."""
 MAX_WHOLE = 1_000_000  # of an argument; as many trials a study can have, and as many epochs a trial
 NEVER = MAX_WHOLE + 1  # an epoch that no trial reaches
-_LEAST = {"n_ei_candidates": 1, "popsize": 2}  # where Optuna itself fails only in mid-study
+_LEAST = {"n_ei_candidates": 1, "popsize": 2, "dividing_parameter": 1}  # where Optuna itself fails only in mid-study
 _GIVEN = {"self", "seed", "space", "epochs", "search_space", "wrapped_pruner"}  # by us
 _PLAIN: dict[str, tuple[type, ...]] = {
     "int": (int,),

@@ -163,7 +163,7 @@ class StudySpec(Part):
         return [
             f"{key} ({shown(here.get(key))}, now {shown(there.get(key))})"
             for key in {**here, **there}
-            if here.get(key) != there.get(key) and key.removeprefix("search.") not in MAY_CHANGE
+            if here.get(key) != there.get(key) and key.removeprefix("search.").partition(".")[0] not in MAY_CHANGE
         ]
 
 

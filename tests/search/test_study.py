@@ -180,6 +180,12 @@ BROKEN = [  # line, its text, the key that is named, words of the message
     (7, "search: {sampler: {name: tpe, n_startup: 3}}", "search.sampler.n_startup", "did you mean n_startup_trials?"),
     (7, "search: {sampler: {name: tpe, seed: 3}}", "search.sampler.seed", "no such argument"),
     (7, "search: {sampler: {name: tpe, n_ei_candidates: 3.5}}", "search.sampler.n_ei_candidates", "whole number"),
+    (
+        7,
+        "search: {sampler: {name: nsgaiii, dividing_parameter: 0}}",
+        "search.sampler.dividing_parameter",
+        "at least 1; received 0",
+    ),
     (7, "search: {sampler: {name: tpe, prior_weight: 3.5}}", "search.sampler", "deprecated"),
     (7, "search: {pruner: {name: wilcoxon}}", "search.pruner.name", "unknown pruner 'wilcoxon'", "allowed are none"),
     (7, "search: {pruner: {name: median, warmup: 3}}", "search.pruner.warmup", "did you mean warmup_epochs?"),
@@ -358,7 +364,8 @@ def test_the_command_line_changes_photos_trials_and_workers_and_nothing_else(wri
 
 def test_more_trials_workers_and_other_limits_continue_a_study(write):
     recorded = read_study(write({}))
-    text = "search: {trials: 9, workers: 3, retries: 0, study_timeout_seconds: 9, keep_checkpoints: all}"
+    limits = "retries: 0, study_timeout_seconds: 9, keep_checkpoints: all, resources: {cpu: 2.0}"
+    text = f"search: {{trials: 9, workers: 3, {limits}}}"
     assert recorded.same_question(read_study(write({7: text}))) == []
 
 
