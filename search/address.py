@@ -149,10 +149,12 @@ def url_address(text: str) -> Address:
         dialect.import_dbapi()
     except ImportError as error:
         needed = error.name or url.get_driver_name()
-        raise StorageError(f"{_shown(url)}: needs {needed}: {INSTALL.get(needed, f'pip install {needed}')}") from None
+        raise StorageError(
+            f"{_shown(text, url)}: needs {needed}: {INSTALL.get(needed, f'pip install {needed}')}"
+        ) from None
     arguments = {"connect_args": _connect_arguments(url)} if url.get_backend_name() != "sqlite" else {}
     return Address(
-        _shown(url),
+        _shown(text, url),
         url.render_as_string(hide_password=False),
         {"pool_pre_ping": True, **arguments},
         _secrets(text, url),
@@ -184,12 +186,17 @@ def _check_sqlite(database: str) -> None:
         raise StorageUrlError(f"sqlite:///{path}: is {_KINDS.get(kind, 'a device')}, no file; name a file")
 
 
-def _shown(url: URL) -> str:
-    """Returns a URL without user, password and options; SQLAlchemy reads a password with an @ or / in it amiss."""
+def _shown(text: str, url: URL) -> str:
+    """Returns a URL without user, password and options; nothing of one in which a password may pass for a host.
+
+    SQLAlchemy reads a password with an @ and a / or ? in it amiss. The host follows the last @.
+    """
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database or ''}"
-    host, database = ((part or "").rpartition("@")[2] for part in (url.host, url.database))
-    return f"{url.get_backend_name()}://{host}{f':{url.port}' if url.port else ''}/{database}"
+    host = f"{url.host or ''}{f':{url.port}' if url.port else ''}"
+    if "@" in text and not re.match(rf"\[?{re.escape(url.host or '')}\]?(:\d+)?([/?]|$)", text.rpartition("@")[2]):
+        return f"{url.get_backend_name()}://***"
+    return f"{url.get_backend_name()}://{host}/{url.database or ''}"
 
 
 def _secrets(text: str, url: URL) -> tuple[str, ...]:

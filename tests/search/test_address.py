@@ -28,12 +28,23 @@ def test_the_password_is_for_sqlalchemy_and_not_for_people() -> None:
     )
 
 
-@pytest.mark.parametrize("user", ["somebody:s3/cret", "somebody:s3@s3cret", "some/body:s3cret", "somebody:s3?cret"])
+@pytest.mark.parametrize(
+    "user",
+    [
+        "somebody:s3/cret",
+        "somebody:s3@s3cret",
+        "some/body:s3cret",
+        "somebody:s3?cret",
+        "somebody:p@s3cret/wort",
+        "somebody:@/s3cret",
+    ],
+)
 def test_a_password_that_is_not_quoted_is_hidden_all_the_same(user: str) -> None:
     pytest.importorskip("psycopg", reason="the extra postgresql is not installed")
     address = url_address(f"postgresql://{user}@db.invalid/studies")
     assert "cret" not in address.shown
     assert "body" not in address.shown
+    assert address.shown in ("postgresql://db.invalid/studies", "postgresql://***")
     assert address.quoted(OSError(f"{user}@db.invalid s3cret")).count("cret") <= user.count("?")
 
 
