@@ -96,7 +96,9 @@ def learned_once(spec: StudySpec, space: Space, folder: StudyFolder, say: Callab
         StudyError: As `learn`, or what was kept is damaged.
         OSError: The disk is full or the folder cannot be written.
     """
-    lessons = _kept(folder) if spec.learn_from else ()
+    if not spec.learn_from:
+        return []
+    lessons = _kept(folder) if folder.study.exists() else None  # one that could not begin may have been mended since
     if lessons is None:
         lessons, notes = learn(spec, space)
         for note in notes:

@@ -14,6 +14,7 @@ Importing this room imports Keras and TensorFlow, as a worker does, so nothing e
 
 from __future__ import annotations
 
+import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,7 +108,7 @@ class StudyHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
             _: What else a tuner hands on, such as Hyperband's first epoch, which the loaded checkpoint knows itself.
 
         Raises:
-            FailedTrialError: The trial failed by itself, as by a loss that is not finite.
+            FailedTrialError: The trial failed by itself, as by a loss that is not finite, or for memory.
             FatalValueError: More epochs than the study's, data, or no validation in these epochs.
             FatalRuntimeError: This machine cannot write.
         """
@@ -126,19 +127,21 @@ class StudyHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
             calls.on_epoch_begin(epoch - 1)
             calls.on_epoch_end(epoch - 1, logs)
         calls.on_train_end()
+        if not history.epoch and wanted >= model.train_config.validation.epochs:
+            raise FailedTrialError(f"{self._study.objective.metric} was never finite")
         if not history.epoch:
             raise FatalValueError(f"{wanted} epochs end before the first validation: lower validation.epochs")
         return history
 
     def _epochs(self, model: TrialModel, wanted: int) -> Iterator[tuple[int, dict[str, float]]]:
-        """Trains; yields the number and the metrics of each epoch that was validated, those of what it loaded first."""
+        """Trains; yields number and metrics of each epoch with a finite objective, those of what it loaded first."""
         objective, values = self._study.objective, list[float]()
         with tempfile.TemporaryDirectory() as folder:
             model.current = Path(folder) / CHECKPOINT
             if model.loaded is not None:
                 copy_whole(model.loaded, model.current)
             for result in self._results(model, model.current):
-                if objective.metric in result.metrics:
+                if math.isfinite(result.metrics.get(objective.metric, math.nan)):
                     values.append(result.metrics[objective.metric])
                     smoothed = statistics.fmean(values[-objective.smooth_epochs :])
                     yield result.epoch, {**result.metrics, OBJECTIVE: smoothed}
@@ -154,7 +157,7 @@ class StudyHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
                     yield from event.history
                 case EpochDone():
                     yield event.result
-                case TrialEnded(how="failed"):
+                case TrialEnded(how="failed" | "out of memory"):
                     raise FailedTrialError(f"{event.reason}\n{event.traceback}".rstrip())
                 case TrialEnded(how="blocked"):
                     raise FatalRuntimeError(event.reason)

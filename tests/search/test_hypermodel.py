@@ -1,6 +1,8 @@
 """KerasTuner's tuners on a study: the same numbers as its trials, and the page that shows how."""
 
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,13 @@ import keras
 import keras_tuner
 import pytest
 import yaml
-from keras_tuner.errors import FatalValueError
+from keras_tuner.errors import FailedTrialError, FatalValueError
 
 from colorgan.config import load_config
+from colorgan.epoch import EpochResult
 from colorgan.model import load_model
 from search.hypermodel import StudyHyperModel
+from search.messages import EpochDone, TrialEnded, TrialStarted
 
 pytestmark = pytest.mark.filterwarnings(  # KerasTuner's own
     "ignore:currentThread:DeprecationWarning", "ignore:getName:DeprecationWarning"
@@ -119,3 +123,37 @@ def test_more_epochs_than_the_studys_and_data_end_the_search(
 def test_nothing_is_saved_of_an_untrained_trial(hypermodel: StudyHyperModel, tmp_path: Path) -> None:
     with pytest.raises(FatalValueError, match="has not been trained"):
         hypermodel.build(default(hypermodel)).save_weights(tmp_path / "x.weights.h5")
+
+
+class Said:
+    """A runner whose trials say what they are told to."""
+
+    def __init__(self, *events: Any) -> None:
+        self.events = events
+
+    def run(self, *_: Any) -> Iterator[Any]:
+        return iter(self.events)
+
+
+def done(epoch: int, value: float) -> EpochDone:
+    return EpochDone(0, EpochResult(epoch, epoch, {"valid/delta_e": value}, None, 0.1, 0.1))
+
+
+def test_a_trial_without_memory_fails_and_is_not_taken_for_trained(
+    hypermodel: StudyHyperModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Said(TrialStarted(0, True, 0.1, (), 7), done(1, 20.0), TrialEnded(0, "out of memory", "no memory left"))
+    monkeypatch.setattr(hypermodel, "_runner", said)
+    with pytest.raises(FailedTrialError, match="no memory left"):
+        fit(hypermodel, default(hypermodel))
+
+
+def test_epochs_without_a_finite_objective_do_not_count(
+    hypermodel: StudyHyperModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Said(done(1, 20.0), done(2, math.nan), done(3, 20.0), TrialEnded(0, "complete"))
+    monkeypatch.setattr(hypermodel, "_runner", said)
+    assert fit(hypermodel, default(hypermodel)).history["objective"] == [20.0, 20.0]
+    monkeypatch.setattr(hypermodel, "_runner", Said(done(1, math.nan), TrialEnded(0, "complete")))
+    with pytest.raises(FailedTrialError, match="valid/delta_e was never finite"):
+        fit(hypermodel, default(hypermodel))
