@@ -13,7 +13,7 @@ from search.comparison import DEFAULT
 from search.parameter import Scalar
 from search.quantities import SIZE
 from search.run import StudyResult, load_result
-from search.snapshot import group_name, ranked
+from search.snapshot import by_seeds, group_name, ranked
 from search.space import Space
 from search.tradeoff import TradeOff, study_trade_off, trade_off
 
@@ -45,14 +45,22 @@ def candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candi
     """Returns the default and the configurations to confirm, each once."""
     space = Space(study.spec.space, study.spec.train)
     params, _ = space.default_params()
+    searched = {number: seeds.mean for number, seeds in by_seeds(study.records).items()}
     default = next((record for record in study.records if record.params == params), None)
     found = [
-        Candidate(name=DEFAULT, trial=default.number if default else None, params=params, searched=_value(default))
+        Candidate(
+            name=DEFAULT,
+            trial=default.number if default else None,
+            params=params,
+            searched=searched.get(default.number) if default else None,
+        )
     ]
     for record in _picked(study, pick) if pick else ranked(study.records, study.spec.objective.direction):
         if all(record.params != candidate.params for candidate in found) and len(found) <= (len(pick) or top):
             name = group_name(record.number)
-            found.append(Candidate(name=name, trial=record.number, params=record.params, searched=_value(record)))
+            found.append(
+                Candidate(name=name, trial=record.number, params=record.params, searched=searched[record.number])
+            )
     if len(found) < 2:
         raise PromoteError(
             f"{study.folder}: no complete trial differs from the default configuration, so there is nothing to "
@@ -102,7 +110,3 @@ def _picked(study: StudyResult, pick: Sequence[int]) -> list[TrialRecord]:
             f"{', '.join(map(str, sorted(by_number))) or 'none'}"
         )
     return [by_number[number] for number in pick]
-
-
-def _value(record: TrialRecord | None) -> float | None:
-    return record.objective if record and record.state == "complete" else None

@@ -77,6 +77,34 @@ def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
     return [record for _, group in sorted(means, key=lambda m: (m[0], m[1][0][0])) for _, _, record in group]
 
 
+@dataclass(frozen=True)
+class Seeds:
+    """What one configuration came to with each of its seeds.
+
+    Attributes:
+        group: Its name.
+        values: The objectives of its complete trials.
+    """
+
+    group: str
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """What counts."""
+        return fmean(self.values)
+
+
+def by_seeds(records: Iterable[TrialRecord]) -> dict[int, Seeds]:
+    """Returns for each complete trial, by number, what its configuration came to."""
+    groups: dict[str, dict[int, float]] = {}
+    for record in records:
+        if record.state == "complete" and record.objective is not None:
+            groups.setdefault(record.group or group_name(record.number), {})[record.number] = record.objective
+    found = {name: Seeds(name, tuple(values.values())) for name, values in groups.items()}
+    return {number: found[name] for name, values in groups.items() for number in values}
+
+
 def group_name(number: int) -> str:
     """Returns the name of the group that a trial of its own begins; its run's in TensorBoard too."""
     return f"trial-{number:04d}"

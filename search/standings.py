@@ -26,6 +26,7 @@ class Standing:
         state: The trial's, `infeasible` for complete ones that violate a constraint; `baseline` for those that train
             nothing.
         objective: Final for complete trials and baselines, the last reported one for the others.
+        counts: What it is ranked by: of a complete trial the mean over its configuration's seeds.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Standing:
     training_seconds: float | None = None
     parameters: int | None = None
     further: Mapping[str, float] = field(default_factory=dict)
+    counts: float | None = None
 
 
 def standings(verdict: Verdict, *, most: int | None = None) -> list[Standing]:
@@ -49,7 +51,8 @@ def standings(verdict: Verdict, *, most: int | None = None) -> list[Standing]:
     """
     metrics = verdict.result.summary.get("baselines") or {}
     doing_nothing = [
-        Standing(name, "baseline", "baseline", value, metrics[name]) for name, value in verdict.baselines.items()
+        Standing(name, "baseline", "baseline", value, metrics[name], counts=value)
+        for name, value in verdict.baselines.items()
     ]
     possible = {record.number for record in verdict.ranked}
     complete = [_standing(verdict, record, record.state) for record in verdict.ranked]
@@ -87,11 +90,12 @@ def _standing(verdict: Verdict, record: TrialRecord, state: str) -> Standing:
         record.training_seconds,
         record.parameters,
         record.further,
+        verdict.value(record),
     )
 
 
 def _place(verdict: Verdict, row: Standing) -> tuple[int, float]:
     """Returns where a row belongs: complete trials and baselines by objective, others behind them as they came."""
-    if row.state in AFTER or row.objective is None:
+    if row.state in AFTER or row.counts is None:
         return 1 + (AFTER.index(row.state) if row.state in AFTER else len(AFTER)), 0.0
-    return 0, verdict.better(0.0, than=row.objective)
+    return 0, verdict.better(0.0, than=row.counts)

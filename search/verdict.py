@@ -10,6 +10,7 @@ import statistics
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from search.importance import Importance, importances
 from search.parameter import CategoricalParameter, is_number
 from search.run import StudyResult, load_result
 from search.settings import Objective
-from search.snapshot import Baselines, ranked
+from search.snapshot import Baselines, Seeds, by_seeds, ranked
 from search.space import Space
 from search.storage import StudyFolder
 
@@ -146,18 +147,29 @@ class Verdict:
             return "unknown"
         return "clear" if lead.ratio >= CLEAR_LEAD else "unsettled"
 
+    @cached_property
+    def seeds(self) -> dict[int, Seeds]:
+        """What the configurations of the complete trials came to, by the trials' numbers."""
+        return by_seeds(self.result.records)
+
+    def value(self, record: TrialRecord | None) -> float | None:
+        """Returns what the configuration of a trial counts for: the mean over its seeds; None unless it is complete."""
+        return self.seeds[record.number].mean if record and record.number in self.seeds else None
+
     @property
     def second(self) -> TrialRecord | None:
-        """The best complete trial but the best."""
-        return next((record for record in self.ranked if record is not self.best), None)
+        """The best complete trial of another configuration than the best one's."""
+        own = self.seeds.get(self.best.number) if self.best else None
+        return next((record for record in self.ranked if self.seeds[record.number] is not own), None)
 
     def lead_over(self, other: TrialRecord | None) -> Lead | None:
-        """Returns the best trial's lead over another complete trial."""
-        value = other.objective if other and other.state == "complete" else None
-        if self.best is None or self.best.objective is None or value is None:
+        """Returns the lead of the best trial's configuration over another complete trial's."""
+        value, reached = self.value(other), self.value(self.best)
+        if self.best is None or other is None or reached is None or value is None:
             return None
-        margin = self.better(self.best.objective, than=value)
-        return Lead(margin, margin / (self.noise * math.sqrt(2)) if self.noise else None)
+        margin = self.better(reached, than=value)
+        parts = sum(1.0 / len(self.seeds[record.number].values) for record in (self.best, other))
+        return Lead(margin, margin / (self.noise * math.sqrt(parts)) if self.noise else None)
 
     def better(self, value: float, *, than: float) -> float:
         """Returns by how much a value is better than another; negative where it is worse."""

@@ -38,21 +38,23 @@ def headline(verdict: Verdict) -> str:
         reached = f": {metric} {number(winner.mean)} on unseen photos" if winner.mean is not None else ""
         return f"{name} was promoted{reached}"
     name = "The default configuration" if best is verdict.default else f"Trial {best.number}"
-    return f"{name} is best: {metric} {number(best.objective)}"
+    seeds = verdict.seeds[best.number].values
+    of_seeds = f", the mean of {len(seeds)} seeds" if len(seeds) > 1 else ""
+    return f"{name} is best: {metric} {number(verdict.value(best))}{of_seeds}"
 
 
 def leads(verdict: Verdict) -> list[str]:
     """Returns by how much the best trial beats the default and doing nothing; a warning where it does not."""
     if verdict.best is None:
         return []
-    reached = verdict.winner.mean if verdict.winner else verdict.best.objective
+    reached = verdict.winner.mean if verdict.winner else verdict.value(verdict.best)
     if reached is None:
         return []
     sentences = []
     default = verdict.default
     if not verdict.winner and default is not verdict.best and default and default.state == "complete":
         but = "" if default.feasible else ", which violates a constraint"
-        lead = _by(reached, default.objective or 0.0, verdict)
+        lead = _by(reached, verdict.value(default) or 0.0, verdict)
         sentences.append(f"{lead} than the default configuration (trial 0){but}.")
     for name, value in (verdict.confirmed_baselines if verdict.winner else verdict.baselines).items():
         sentences.append(f"{_by(reached, value, verdict)} than the {name} baseline.")
@@ -80,9 +82,11 @@ def certainty(verdict: Verdict) -> list[str]:
         sentences.append(f"The lead over the next, trial {verdict.second.number}, is {_times(second.ratio)}.")
     if len(verdict.ranked) > 1:
         count = counted(len(verdict.ranked), "complete trial")
+        most = max(len(seeds.values) for seeds in verdict.seeds.values())
+        once = "once, on one seed" if most == 1 else f"on at most {most} seeds"
         sentences.append(
-            f"Each configuration was trained once, on one seed, and seeds differ more than validations do; the best of "
-            f"{count} also looks better than it is. Confirm it: make promote STUDY={verdict.result.folder}"
+            f"Each configuration was trained {once}, and seeds differ more than validations do; the best of {count} "
+            f"also looks better than it is. Confirm it: make promote STUDY={verdict.result.folder}"
         )
     return sentences
 

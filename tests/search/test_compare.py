@@ -20,8 +20,10 @@ from colorgan.config import TrainConfig
 from colorgan.record import EpochRecord, TrialRecord, write_record
 from search import verdict_words
 from search.__main__ import app
+from search.candidates import candidates
 from search.compare import compare, differences, studies_view, trials_view
 from search.importance import importances
+from search.run import load_result
 from search.standings import short_names, standings
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -96,6 +98,37 @@ def test_noise_is_what_the_last_validations_swing_by_and_slow_progress_is_none()
     assert evaluation_noise(slow, spec().objective) == pytest.approx(0.5, rel=0.1)
     assert evaluation_noise(still, smooth) == pytest.approx(0.25, rel=0.1)
     assert evaluation_noise([trial(0, 1.0, 2.0)], spec().objective) is None
+
+
+def test_of_a_configuration_with_several_seeds_the_mean_counts_everywhere(make: Make) -> None:
+    swing, found = (0.4, 0.0, 0.4, 0.0), [[25.0, 25.2, 24.8], [15.0, 24.0, 24.0], [18.0, 18.2, 17.0]]
+    records = []
+    for first, values in enumerate(found):
+        for place, value in enumerate(values):
+            group = {"group": f"trial-{first:04d}"} if place else {}
+            number = first if place == 0 else 3 + 2 * first + place - 1
+            records.append(
+                trial(number, *(value + v for v in swing), params={RATE: 2e-4 * (1 + first), WEIGHT: 50.0}, **group)
+            )
+    folder = make(records, spec("seeds", search={"seeds_per_trial": 3}))
+    verdict = judge(folder)
+    assert verdict.best is not None
+    assert verdict.best.number == 2
+    assert verdict.second is not None
+    assert verdict.second.number == 1
+    lead = verdict.lead_over(verdict.second)
+    assert lead is not None
+    assert lead.margin == pytest.approx(21.0 - 53.2 / 3)
+    assert lead.ratio == pytest.approx(lead.margin / (0.8 / math.sqrt(6) * math.sqrt(2 / 3)))
+    assert verdict_words.headline(verdict) == "Trial 2 is best: valid/delta_e 17.73, the mean of 3 seeds"
+    assert "7.27 (29.1%) better than the default" in verdict_words.leads(verdict)[0]
+    assert "on at most 3 seeds" in verdict_words.certainty(verdict)[-1]
+    rows = [row.name for row in standings(verdict)]
+    assert rows == [f"trial {n}" for n in (2, 7, 8)] + ["gray"] + [f"trial {n}" for n in (1, 5, 6)] + ["tint"] + [
+        f"trial {n}" for n in (0, 3, 4)
+    ]
+    chosen = candidates(load_result(folder), 2, ())
+    assert [(one.trial, one.searched) for one in chosen] == [(None, None), (2, 53.2 / 3), (1, 21.0)]
 
 
 def test_a_lead_is_clear_only_beyond_the_noise(make: Make) -> None:
