@@ -102,15 +102,16 @@ class Checkpoint:
             )
 
 
-def read_config(path: Path) -> TrainConfig:
-    """Returns the configuration of a checkpoint's run, without reading its variables.
+def read_run(path: Path) -> tuple[TrainConfig, int]:
+    """Returns the configuration of a checkpoint's run and the epochs done, without reading its variables.
 
     Raises:
         CheckpointError: As `Checkpoint.load`, where what is read is damaged.
         OSError: It may not be read, or not now.
     """
     with _opened(path) as file:
-        return parse_config(_pop_meta(_read_arrays(file, only=_META), path)["config"], source=str(path))
+        meta = _pop_meta(_read_arrays(file, only=_META), path)
+        return parse_config(meta["config"], source=str(path)), int(meta["epoch"])
 
 
 def previous_checkpoint(path: Path) -> Path:

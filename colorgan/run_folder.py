@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from colorgan.checkpoint import CheckpointError, previous_checkpoint, read_config
+from colorgan.checkpoint import CheckpointError, previous_checkpoint, read_run
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.disk import remove_drafts, set_aside
 from colorgan.epoch import EpochResult
@@ -54,21 +54,27 @@ def owned(folder: Path) -> Iterator[None]:
 def check_same_run(folder: Path, config: TrainConfig) -> None:
     """Checks that the run in the folder, if there is one, is the configuration's, and not trained for longer.
 
+    Each file that can be read is asked, as the disk may have spoiled any of them; config.yaml has no checksum.
+
     Raises:
         ConfigError: It is not.
     """
-    earlier = _earlier_config(folder / CHECKPOINT)
-    if earlier is None:
-        return
-    if not earlier.continues_as(config):
-        raise ConfigError(
-            f"{folder}: holds a run of another configuration (its checkpoint's); give another --out, or remove the "
-            "folder"
-        )
+    done = 0
+    for path in (folder / CHECKPOINT, previous_checkpoint(folder / CHECKPOINT)):
+        with suppress(CheckpointError):
+            found, epochs = read_run(path)
+            if not found.continues_as(config):
+                raise ConfigError(
+                    f"{folder}: holds a run of another configuration ({path.name}'s); give another --out, or remove "
+                    "the folder"
+                )
+            done = max(done, epochs)
     with suppress(RecordError):
-        done = len(read_record(folder / RECORD).epochs)
-        if done > config.schedule.epochs:
-            raise ConfigError(f"{folder}: is trained for {done} epochs already; ask for as many at least")
+        done = max(done, len(read_record(folder / RECORD).epochs))
+    if done > config.schedule.epochs:
+        raise ConfigError(
+            f"{folder}: is trained for {done} epochs already; ask for as many at least, or give another --out"
+        )
 
 
 def read_earlier(folder: Path, say: Callable[[str], None]) -> TrialRecord | None:
@@ -93,11 +99,3 @@ def open_events(folder: Path, history: Iterable[EpochResult], say: Callable[[str
             log.scalars(result.step, result.metrics)
         say(f"{damaged}: damaged; the run's event files are set aside in {folder} and made anew, without their images")
     return log
-
-
-def _earlier_config(checkpoint: Path) -> TrainConfig | None:
-    """Returns the configuration as the run's checkpoints have it: config.yaml has no checksum."""
-    for path in (checkpoint, previous_checkpoint(checkpoint)):
-        with suppress(CheckpointError):
-            return read_config(path)
-    return None

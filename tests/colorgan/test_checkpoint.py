@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from colorgan.checkpoint import Checkpoint, CheckpointError, read_config, remove_checkpoints, remove_previous
+from colorgan.checkpoint import Checkpoint, CheckpointError, read_run, remove_checkpoints, remove_previous
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
 
@@ -53,7 +53,7 @@ def test_the_configuration_alone_is_read_without_the_variables(checkpoint, tmp_p
     data = bytearray((tmp_path / "c.npz").read_bytes())
     data[data.index(np.arange(6, dtype=np.float32).tobytes())] ^= 1
     (tmp_path / "c.npz").write_bytes(data)
-    assert read_config(tmp_path / "c.npz") == checkpoint.config
+    assert read_run(tmp_path / "c.npz") == (checkpoint.config, checkpoint.epoch)
 
 
 def test_removing_a_checkpoint_removes_all_that_lies_beside_it(checkpoint, tmp_path):

@@ -38,6 +38,10 @@ CONFIG = parse_config(
 )
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 def epochs_of(folder: Path) -> list[dict[str, float]]:
     return [epoch["metrics"] for epoch in json.loads((folder / "result.json").read_text())["epochs"]]
 
@@ -167,7 +171,7 @@ def test_a_closed_terminal_saves_the_run_and_the_same_command_goes_on(whole: Pat
 
 
 def test_two_processes_do_not_train_one_run(whole: Path, tmp_path: Path) -> None:
-    before = {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()}
+    before = contents(whole)
     holder = os.open(whole, os.O_RDONLY)
     try:
         fcntl.flock(holder, fcntl.LOCK_EX)
@@ -175,7 +179,7 @@ def test_two_processes_do_not_train_one_run(whole: Path, tmp_path: Path) -> None
             train_by_hand(HandRun(CONFIG, whole))
     finally:
         os.close(holder)
-    assert {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()} == before
+    assert contents(whole) == before
 
 
 def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path: Path) -> None:
@@ -199,3 +203,18 @@ def test_a_folder_with_a_run_of_another_configuration_is_left_alone(whole: Path)
     with pytest.raises(ConfigError, match="holds a run of another configuration"):
         train_by_hand(HandRun(other, whole))
     assert (whole / "config.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("lost", ["result.json", "checkpoint.npz", "previous-checkpoint.npz"])
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_longer_run_is_left_alone_whatever_of_it_is_lost(
+    whole: Path, tmp_path: Path, lost: str, damaged: bool
+) -> None:
+    out = shutil.copytree(whole, tmp_path / "run")
+    (out / lost).unlink()
+    if damaged:
+        (out / lost).write_bytes(b"torn")
+    before = contents(out)
+    with pytest.raises(ConfigError, match="is trained for 5 epochs already; ask for as many at least"):
+        train_by_hand(HandRun(CONFIG.with_values({"schedule.epochs": 2}), out))
+    assert contents(out) == before
