@@ -2,7 +2,7 @@
 
 config.yaml  result.json  log.txt  examples.png  tensorboard/
 checkpoint.npz  best.npz      the last state, from which the same command goes on, and the best one
-previous-checkpoint.npz       the state before, in case the disk spoils the last
+previous-checkpoint.npz       the state before, in case the disk spoils the last; where both are lost, best.npz is taken
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _train(run: HandRun, photos: Photos, log: RunLog) -> bool:
         from colorgan.trainer import Trainer
 
         trainer = Trainer(run.config, photos)
-    note = resume(trainer, run.config, run.folder / CHECKPOINT)
+    note = resume(trainer, run.config, run.folder / CHECKPOINT, spare=run.folder / BEST)
     log.say(note or f"run in {run.folder}, {trainer.parameters} generator parameters")
     baselines = (earlier and earlier.baselines) or _baselines(trainer)
     keeper = _Keeper(run, trainer, log, baselines)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from colorgan.checkpoint import Checkpoint, CheckpointError, step_back
 from colorgan.config import TrainConfig
-from colorgan.disk import remove_drafts, set_aside
+from colorgan.disk import copy_whole, remove_drafts, set_aside
 from colorgan.epoch import EpochResult
 from colorgan.trainer import Trainer
 
 
-def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path) -> str:
+def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path, *, spare: Path | None = None) -> str:
     """Continues the configuration's run from its checkpoint, if there is a usable one.
 
     A damaged checkpoint is set aside under another name, and the one before it is used.
@@ -22,6 +22,7 @@ def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path) -> str:
         trainer: Has started the configuration's run, and stays at its start where there is nothing to continue.
         config: With the run's seed inside.
         checkpoint: A file that `train` wrote, or none yet; nobody else may be writing it.
+        spare: Another state of the run, which becomes its checkpoint where no other is usable.
 
     Returns:
         What happened, for the run's log; empty where there was no checkpoint.
@@ -45,6 +46,9 @@ def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path) -> str:
         which = "one before it" if said else "checkpoint"
         said.append(f"continued from the {which} after epoch {trainer.epoch}, step {trainer.step}")
         return "; ".join(said)
+    if spare is not None and spare.is_file():
+        copy_whole(spare, checkpoint)
+        return "; ".join([*said, f"{spare.name} taken for the checkpoint", resume(trainer, config, checkpoint)])
     return "; ".join([*said, "started anew"] if said else [])
 
 

@@ -60,7 +60,7 @@ def check_same_run(folder: Path, config: TrainConfig) -> None:
         ConfigError: It is not.
     """
     done = 0
-    for path in (folder / CHECKPOINT, previous_checkpoint(folder / CHECKPOINT)):
+    for path in (folder / CHECKPOINT, previous_checkpoint(folder / CHECKPOINT), folder / BEST):
         with suppress(CheckpointError):
             found, epochs = read_run(path)
             if not found.continues_as(config):

@@ -218,3 +218,33 @@ def test_a_longer_run_is_left_alone_whatever_of_it_is_lost(
     with pytest.raises(ConfigError, match="is trained for 5 epochs already; ask for as many at least"):
         train_by_hand(HandRun(CONFIG.with_values({"schedule.epochs": 2}), out))
     assert contents(out) == before
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_run_whose_checkpoints_are_lost_goes_on_from_its_best_state(
+    whole: Path, tmp_path: Path, damaged: bool
+) -> None:
+    out, best = shutil.copytree(whole, tmp_path / "run"), Checkpoint.load(whole / "best.npz").epoch
+    for name in ("checkpoint.npz", "previous-checkpoint.npz", "result.json"):
+        (out / name).unlink()
+        if damaged:
+            (out / name).write_bytes(b"torn")
+    before = contents(out)
+    with pytest.raises(ConfigError, match=r"another configuration \(best.npz's\)"):
+        train_by_hand(HandRun(CONFIG.with_values({"losses.l1_weight": 3.0}), out))
+    assert contents(out) == before
+    assert train_by_hand(HandRun(CONFIG, out))
+    assert epochs_of(out) == epochs_of(whole)
+    assert Checkpoint.load(out / "best.npz").epoch == best
+    log = (out / "log.txt").read_text()
+    assert (
+        f"best.npz taken for the checkpoint; continued from the checkpoint after epoch {best}, step {3 * best}" in log
+    )
+
+
+def test_a_damaged_best_state_is_set_aside_where_nothing_else_is_left(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "best.npz").write_bytes(b"torn")
+    assert train_by_hand(HandRun(CONFIG, tmp_path))
+    assert epochs_of(tmp_path) == epochs_of(whole)
+    assert (tmp_path / "damaged-checkpoint.npz").read_bytes() == b"torn"
+    assert Checkpoint.load(tmp_path / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
