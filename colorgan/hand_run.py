@@ -156,22 +156,22 @@ class _Keeper:
         """Trains to the end, or until it is stopped; returns whether it came to its end."""
         from colorgan.run import train
 
-        config, first = self._run.config, self._trainer.step
+        first, reason = self._trainer.step, self._end()
+        pauses = train(self._trainer, self._checkpoint)
         with _progress() as progress:
             task = progress.add_task("", total=self._trainer.progress.total_steps - first)
-            for result in train(self._trainer, self._checkpoint):
-                if result is not None:
+            while reason is None:
+                if (result := next(pauses)) is not None:
                     self._take(result)
                 progress.update(task, completed=self._trainer.step - first, description=self._place())
-                if self._trainer.epoch >= config.schedule.epochs:
-                    break
-                if self._out_of_patience():
-                    return self._finish(f"no better {self._run.best_metric} for {self._run.patience} epochs")
-                if self._stop_wanted:
+                reason = self._end()
+                if reason:
+                    self._save_undue()  # so that the same command finds itself finished
+                elif reason is None and self._stop_wanted:
                     self._trainer.save(self._checkpoint)
                     self._log.say("interrupted and saved; the same command goes on")
                     return False
-        return self._finish("")
+        return self._finish(reason)
 
     def _take(self, result: EpochResult) -> None:
         """Writes an epoch's record, scalars, examples and, where it is better than all before, the best checkpoint."""
@@ -198,14 +198,23 @@ class _Keeper:
 
     def _keep_best(self) -> None:
         """Makes `best.npz` of the state reached, which takes no room of its own while it is the checkpoint's."""
-        schedule, epoch = self._run.config.schedule, self._trainer.epoch
-        if epoch % schedule.checkpoint_epochs and epoch != schedule.epochs:  # none was due
-            self._trainer.save(self._checkpoint)
+        self._save_undue()
         copy_whole(self._checkpoint, self._best_file)
 
-    def _out_of_patience(self) -> bool:
-        patience = self._run.patience
-        return bool(patience and self._best and self._trainer.epoch - self._best[1] >= patience)
+    def _save_undue(self) -> None:
+        """Saves the state at an epoch's end where the schedule wanted no checkpoint of it."""
+        schedule, epoch = self._run.config.schedule, self._trainer.epoch
+        if epoch % schedule.checkpoint_epochs and epoch != schedule.epochs:
+            self._trainer.save(self._checkpoint)
+
+    def _end(self) -> str | None:
+        """Returns why the run is at its end, nothing where its schedule is; None where it goes on."""
+        run, epoch = self._run, self._trainer.epoch
+        if epoch >= run.config.schedule.epochs:
+            return ""
+        if run.patience and self._best and epoch - self._best[1] >= run.patience:
+            return f"no better {run.best_metric} for {run.patience} epochs"
+        return None
 
     def _finish(self, reason: str) -> bool:
         done = {"state": "complete", "reason": reason}

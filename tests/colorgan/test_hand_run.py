@@ -248,3 +248,16 @@ def test_a_damaged_best_state_is_set_aside_where_nothing_else_is_left(whole: Pat
     assert epochs_of(tmp_path) == epochs_of(whole)
     assert (tmp_path / "damaged-checkpoint.npz").read_bytes() == b"torn"
     assert Checkpoint.load(tmp_path / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
+
+
+@pytest.mark.parametrize("checkpoint_epochs", [1, 100])
+def test_a_run_that_its_patience_ended_finds_itself_finished(tmp_path: Path, checkpoint_epochs: int) -> None:
+    config = CONFIG.with_values({"schedule.epochs": 60, "schedule.checkpoint_epochs": checkpoint_epochs})
+    run = HandRun(config, tmp_path, best_metric="valid/psnr_db", patience=2)
+    assert train_by_hand(run)
+    epochs, before = epochs_of(tmp_path), contents(tmp_path)["checkpoint.npz"]
+    assert Checkpoint.load(tmp_path / "checkpoint.npz").epoch == len(epochs) < 60
+    assert train_by_hand(run)
+    assert epochs_of(tmp_path) == epochs
+    assert contents(tmp_path)["checkpoint.npz"] == before
+    assert json.loads((tmp_path / "result.json").read_text())["reason"] == "no better valid/psnr_db for 2 epochs"
