@@ -79,7 +79,7 @@ def train_by_hand(run: HandRun) -> bool:
     """Trains, or goes on where the run was left; returns whether it came to its end.
 
     Raises:
-        ConfigError: The folder holds a run of another configuration, or nothing is better by the metric.
+        ConfigError: The folder holds a run of another configuration or metric, or nothing is better by the metric.
         PhotosError: The photos cannot be used.
         CannotRunError: They cannot be packed here, or another process trains in the folder.
         NonFiniteLossError: A loss became NaN or infinite.
@@ -88,10 +88,12 @@ def train_by_hand(run: HandRun) -> bool:
     _check_metric(run)
     check_place(run.folder, "--out")
     refuse_links_out(run.folder)
-    check_same_run(run.folder, run.config)
+    check_same_run(run.folder, run.config, run.best_metric)
     photos = open_photos(run.config.data, whole=True)  # before anything is written, as they may be unusable
     with owned(run.folder):
-        check_same_run(run.folder, run.config)  # again, as another process may have trained there meanwhile
+        check_same_run(
+            run.folder, run.config, run.best_metric
+        )  # again, as another process may have trained there meanwhile
         write_whole(run.folder / CONFIG, run.config.to_yaml())
         return _train(run, photos, RunLog(run.folder / "log.txt", _CONSOLE))
 
@@ -145,6 +147,7 @@ class _Keeper:
             seconds=sum(result.train_seconds + result.valid_seconds for result in trainer.history),
             epochs=tuple(EpochRecord.of(result, None) for result in trainer.history),
             baselines=baselines,
+            best_metric=run.best_metric,
         )
 
     def stop(self, number: int) -> None:

@@ -80,6 +80,7 @@ class TrialRecord(Part):
         retries: How often a worker was lost.
         parameters: Trainable weights of the generator.
         baselines: The metrics of `gray` and `tint` on a run's photos; a study keeps them once, in its summary.
+        best_metric: What the `best.npz` of a run by hand is the best by; empty for a trial, and in older records.
     """
 
     number: int
@@ -100,6 +101,7 @@ class TrialRecord(Part):
     parameters: int | None = None
     epochs: tuple[EpochRecord, ...] = ()
     baselines: dict[str, dict[str, float]] = Field(default_factory=dict)
+    best_metric: str = ""
 
     @property
     def training_seconds(self) -> float:

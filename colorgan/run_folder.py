@@ -51,8 +51,8 @@ def owned(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def check_same_run(folder: Path, config: TrainConfig) -> None:
-    """Checks that the run in the folder, if there is one, is the configuration's, and not trained for longer.
+def check_same_run(folder: Path, config: TrainConfig, best_metric: str) -> None:
+    """Checks that the run in the folder, if there is one, is the configuration's and the metric's, and not longer.
 
     Each file that can be read is asked, as the disk may have spoiled any of them; config.yaml has no checksum.
 
@@ -70,7 +70,13 @@ def check_same_run(folder: Path, config: TrainConfig) -> None:
                 )
             done = max(done, epochs)
     with suppress(RecordError):
-        done = max(done, len(read_record(folder / RECORD).epochs))
+        record = read_record(folder / RECORD)
+        if record.best_metric not in ("", best_metric):
+            raise ConfigError(
+                f"{folder}: its best.npz is the best by {record.best_metric}, not by {best_metric}; give --best "
+                f"{record.best_metric}, or another --out"
+            )
+        done = max(done, len(record.epochs))
     if done > config.schedule.epochs:
         raise ConfigError(
             f"{folder}: is trained for {done} epochs already; ask for as many at least, or give another --out"

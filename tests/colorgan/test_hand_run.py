@@ -261,3 +261,10 @@ def test_a_run_that_its_patience_ended_finds_itself_finished(tmp_path: Path, che
     assert epochs_of(tmp_path) == epochs
     assert contents(tmp_path)["checkpoint.npz"] == before
     assert json.loads((tmp_path / "result.json").read_text())["reason"] == "no better valid/psnr_db for 2 epochs"
+
+
+def test_a_run_keeps_to_the_metric_that_its_best_state_is_the_best_by(whole: Path) -> None:
+    before = contents(whole)
+    with pytest.raises(ConfigError, match=r"best by valid/delta_e, not by valid/ssim; give --best valid/delta_e, or"):
+        train_by_hand(HandRun(CONFIG, whole, best_metric="valid/ssim"))
+    assert contents(whole) == before
