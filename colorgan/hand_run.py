@@ -33,6 +33,7 @@ from colorgan.run_folder import (
     CONFIG,
     EXAMPLES,
     RECORD,
+    check_same_photos,
     check_same_run,
     open_events,
     owned,
@@ -79,7 +80,8 @@ def train_by_hand(run: HandRun) -> bool:
     """Trains, or goes on where the run was left; returns whether it came to its end.
 
     Raises:
-        ConfigError: The folder holds a run of another configuration or metric, or nothing is better by the metric.
+        ConfigError: The folder holds a run of another configuration, of other photos or by another metric, or nothing
+            is better by the metric.
         PhotosError: The photos cannot be used.
         CannotRunError: They cannot be packed here, or another process trains in the folder.
         NonFiniteLossError: A loss became NaN or infinite.
@@ -94,6 +96,7 @@ def train_by_hand(run: HandRun) -> bool:
         check_same_run(
             run.folder, run.config, run.best_metric
         )  # again, as another process may have trained there meanwhile
+        check_same_photos(run.folder, run.config, photos.fingerprint)
         write_whole(run.folder / CONFIG, run.config.to_yaml())
         return _train(run, photos, RunLog(run.folder / "log.txt", _CONSOLE))
 
@@ -120,7 +123,7 @@ def _train(run: HandRun, photos: Photos, log: RunLog) -> bool:
     note = resume(trainer, run.config, run.folder / CHECKPOINT, spare=run.folder / BEST)
     log.say(note or f"run in {run.folder}, {trainer.parameters} generator parameters")
     baselines = (earlier and earlier.baselines) or _baselines(trainer)
-    keeper = _Keeper(run, trainer, log, baselines)
+    keeper = _Keeper(run, trainer, log, photos=photos.fingerprint, baselines=baselines)
     with stopped_by_signals(keeper.stop):
         return keeper.train()
 
@@ -128,7 +131,9 @@ def _train(run: HandRun, photos: Photos, log: RunLog) -> bool:
 class _Keeper:
     """Trains and writes what is kept of each epoch."""
 
-    def __init__(self, run: HandRun, trainer: Trainer, log: RunLog, baselines: dict[str, dict[str, float]]) -> None:
+    def __init__(
+        self, run: HandRun, trainer: Trainer, log: RunLog, *, photos: str, baselines: dict[str, dict[str, float]]
+    ) -> None:
         self._run, self._trainer, self._log = run, trainer, log
         self._checkpoint, self._best_file = run.folder / CHECKPOINT, run.folder / BEST
         self._events = open_events(run.folder, trainer.history, log.say)
@@ -148,6 +153,7 @@ class _Keeper:
             epochs=tuple(EpochRecord.of(result, None) for result in trainer.history),
             baselines=baselines,
             best_metric=run.best_metric,
+            photos=photos,
         )
 
     def stop(self, number: int) -> None:
@@ -171,6 +177,7 @@ class _Keeper:
                 if reason:
                     self._save_undue()  # so that the same command finds itself finished
                 elif reason is None and self._stop_wanted:
+                    write_record(self._run.folder / RECORD, self._record)  # none is there yet in the first epoch
                     self._trainer.save(self._checkpoint)
                     self._log.say("interrupted and saved; the same command goes on")
                     return False

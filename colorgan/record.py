@@ -81,6 +81,7 @@ class TrialRecord(Part):
         parameters: Trainable weights of the generator.
         baselines: The metrics of `gray` and `tint` on a run's photos; a study keeps them once, in its summary.
         best_metric: What the `best.npz` of a run by hand is the best by; empty for a trial, and in older records.
+        photos: Fingerprint of the photos that a run by hand is trained on; empty as `best_metric` is.
     """
 
     number: int
@@ -102,6 +103,7 @@ class TrialRecord(Part):
     epochs: tuple[EpochRecord, ...] = ()
     baselines: dict[str, dict[str, float]] = Field(default_factory=dict)
     best_metric: str = ""
+    photos: str = ""
 
     @property
     def training_seconds(self) -> float:

@@ -83,6 +83,20 @@ def check_same_run(folder: Path, config: TrainConfig, best_metric: str) -> None:
         )
 
 
+def check_same_photos(folder: Path, config: TrainConfig, fingerprint: str) -> None:
+    """Checks that the run in the folder, if there is one, is trained on these photos, as far as its record knows.
+
+    Raises:
+        ConfigError: It is trained on others.
+    """
+    with suppress(RecordError):
+        if read_record(folder / RECORD).photos not in ("", fingerprint):
+            raise ConfigError(
+                f"{folder}: was trained on other photos than are in data.photos {config.data.photos} now, so its best "
+                "state and baselines do not compare; give a new folder (--out, OUT= of make), or the old photos again"
+            )
+
+
 def read_earlier(folder: Path, say: Callable[[str], None]) -> TrialRecord | None:
     """Returns the record of the run so far; a damaged one is set aside, as the checkpoint knows the epochs too."""
     path = folder / RECORD

@@ -21,9 +21,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from colorgan.checkpoint import Checkpoint
 from colorgan.config import ConfigError, load_config, parse_config
 from colorgan.errors import CannotRunError
+from colorgan.folder import SAMPLE_FOLDER
 from colorgan.hand_run import HandRun, default_folder, train_by_hand
 from colorgan.model_card import find_baselines
-from colorgan.record import read_record
+from colorgan.record import read_record, write_record
 
 ROOT = Path(__file__).parents[2]
 CONFIG = parse_config(
@@ -268,3 +269,21 @@ def test_a_run_keeps_to_the_metric_that_its_best_state_is_the_best_by(whole: Pat
     with pytest.raises(ConfigError, match=r"best by valid/delta_e, not by valid/ssim; give --best valid/delta_e, or"):
         train_by_hand(HandRun(CONFIG, whole, best_metric="valid/ssim"))
     assert contents(whole) == before
+
+
+def test_a_run_does_not_go_on_with_other_photos(tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "run"
+    photos.mkdir()
+    for photo in sorted(SAMPLE_FOLDER.glob("*.jpg"))[:12]:
+        shutil.copy(photo, photos)
+    config = CONFIG.with_values({"data.photos": str(photos), "data.train_limit": None, "schedule.epochs": 1})
+    longer = config.with_values({"schedule.epochs": 2})
+    assert train_by_hand(HandRun(config, out))
+    shutil.copy(sorted(SAMPLE_FOLDER.glob("*.jpg"))[12], photos / "new.jpg")
+    before = contents(out)
+    with pytest.raises(ConfigError, match=r"was trained on other photos than are in data.photos .*OUT= of make"):
+        train_by_hand(HandRun(longer, out))
+    assert contents(out) == before
+    older = read_record(out / "result.json").model_copy(update={"photos": ""})
+    write_record(out / "result.json", older)
+    assert train_by_hand(HandRun(longer, out))
