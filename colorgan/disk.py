@@ -1,12 +1,14 @@
 """Files that last: written whole or not at all, damaged ones set aside, and the disk's errors in words.
 
-What is killed while it writes leaves a draft, `.NAME.PROCESS`, which nobody reads and `remove_drafts` removes.
+What is killed while it writes leaves a draft, `.NAME.PROCESS`, which nobody reads and `remove_drafts` removes. For a
+long name it has a hash instead, as a file system has room for 255 bytes, some for 143.
 """
 
 from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+SHORT_BYTES = 100  # with dots and a process' number well below 143, eCryptfs' limit
 NO_ACCESS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -40,6 +43,11 @@ def explain(error: OSError) -> str:
     return f"{where}{reason}"
 
 
+def draft_of(path: Path) -> Path:
+    """Returns where this process writes what is to be a file or a folder of this name."""
+    return path.with_name(f".{_short_name(path)}.{os.getpid()}")
+
+
 @contextmanager
 def written_whole(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
     """Yields a file to write, which takes the place of an older one where nothing is raised.
@@ -53,7 +61,7 @@ def written_whole(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]
     Raises:
         OSError: The disk is full or the folder cannot be written, with `path` as its file; the older file is untouched.
     """
-    draft = _draft(path)
+    draft = draft_of(path)
     try:
         with draft.open("wb") as file:
             yield file
@@ -75,7 +83,7 @@ def copy_whole(source: Path, target: Path) -> None:
     Raises:
         OSError: The disk is full or the folder cannot be written; what had the name still has it.
     """
-    draft = _draft(target)
+    draft = draft_of(target)
     try:
         draft.hardlink_to(source)
         draft.replace(target)
@@ -118,7 +126,7 @@ def flush_folder(folder: Path) -> None:
 
 def remove_drafts(path: Path) -> None:
     """Removes what processes that were killed while they wrote this file have left; nobody may be writing it."""
-    for draft in path.parent.glob(f".{glob.escape(path.name)}.*"):
+    for draft in path.parent.glob(f".{glob.escape(_short_name(path))}.*"):
         if draft.name.rpartition(".")[2].isdecimal():
             draft.unlink(missing_ok=True)
 
@@ -132,8 +140,9 @@ def set_aside(path: Path) -> Path:
     return path.replace(aside)
 
 
-def _draft(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+def _short_name(path: Path) -> str:
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= SHORT_BYTES else hashlib.sha256(name).hexdigest()[:32]
 
 
 def _write_all(file: RawIOBase, data: bytes) -> None:

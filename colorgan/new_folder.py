@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from colorgan.disk import draft_of
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.links import real_path
 from colorgan.place import check_place
@@ -26,7 +27,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         check_place(path, "--out")
     elif not (path.is_dir() and not any(path.iterdir())):
         raise BadInputError(f"{path}: already there, and nothing is overwritten; remove it or give another --out")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = draft_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()

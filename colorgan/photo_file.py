@@ -18,6 +18,7 @@ from PIL import Image, ImageCms
 
 from colorgan.decode import SRGB_NAMES, PhotoError, open_photo, read_file, upright_srgb
 from colorgan.deep_png import is_deep_png, read_deep_png, write_deep_png
+from colorgan.disk import draft_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def write_photo(path: Path, photo: Photo) -> tuple[str, ...]:
     kind = format_of(path)
     photo, lost = _fit(photo, kind)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = draft_of(path)
     try:
         with temporary.open("wb") as file:
             _encode(file, photo, kind)

@@ -11,6 +11,7 @@ from colorgan.disk import (
     append,
     cannot_write,
     copy_whole,
+    draft_of,
     explain,
     out_of_room,
     remove_drafts,
@@ -66,6 +67,18 @@ def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path)
     remove_drafts(tmp_path / "a.txt")
     assert names(tmp_path) == kept
     remove_drafts(tmp_path / "nowhere" / "a.txt")
+
+
+def test_a_name_of_any_length_has_a_draft_of_its_own_that_is_found_again(tmp_path: Path) -> None:
+    for name in ("x" * 255, "x" * 254 + "y", "é" * 127):
+        with written_whole(tmp_path / name) as file:
+            file.write(b"new")
+        assert (tmp_path / name).read_bytes() == b"new"
+    drafts = [draft_of(tmp_path / name) for name in ("x" * 255, "x" * 254 + "y")]
+    for draft in drafts:
+        draft.touch()
+    remove_drafts(tmp_path / ("x" * 255))
+    assert [draft.exists() for draft in drafts] == [False, True]
 
 
 def test_what_is_set_aside_replaces_nothing(tmp_path: Path) -> None:

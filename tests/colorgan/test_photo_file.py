@@ -200,3 +200,9 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, pixels: np.ndarray
 def test_the_suffix_says_the_format() -> None:
     names = {"a.PNG": "PNG", "a.webp": "WEBP", "a.jpeg": "JPEG", "a.JPG": "JPEG", "a.jfif": "JPEG"}
     assert {name: format_of(Path(name)) for name in names} == names
+
+
+def test_a_name_as_long_as_a_file_may_have_is_written(tmp_path: Path, pixels: np.ndarray) -> None:
+    path = tmp_path / f"{'x' * 251}.png"
+    assert write_photo(path, Photo(pixels)) == ()
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
