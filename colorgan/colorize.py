@@ -21,6 +21,7 @@ Enlarging chroma linearly is 0.03 better than with cubic weights, which overshoo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -59,11 +60,13 @@ class Outcome:
         job: The job.
         notes: What of the photo was not kept, in words for its owner.
         problem: Why there is no result; empty where there is one.
+        present: Whether another process has written a file of the result's name meanwhile, which is untouched.
     """
 
     job: Job
     notes: tuple[str, ...] = ()
     problem: str = ""
+    present: bool = False
 
 
 def colorize_photos(
@@ -83,6 +86,9 @@ def colorize_photos(
         except PhotoError as error:
             yield Outcome(job, problem=str(error))
         except OSError as error:
+            if isinstance(error, FileExistsError) and os.path.lexists(job.target):
+                yield Outcome(job, present=True)
+                continue
             if out_of_room(error):
                 file = error.filename or str(job.target)
                 raise CannotRunError(printable(explain(OSError(error.errno, error.strerror, file)))) from error

@@ -61,10 +61,13 @@ def plan_jobs(source: Path, output: Path | None = None, *, word: str = COLOUR) -
         raise BadInputError(f"{_show(source)}: no such photo or folder")
     target = _target(source, output, word)
     if os.path.lexists(target):
-        raise BadInputError(
-            f"{_show(target)}: is there already and is not replaced; remove it, or give another --output"
-        )
+        raise BadInputError(there_already(target))
     return Plan((Job(_show(source), source, target),))
+
+
+def there_already(target: Path) -> str:
+    """Returns what to say of a single photo's result that is there."""
+    return f"{_show(target)}: is there already and is not replaced; remove it, or give another --output"
 
 
 def _target(source: Path, output: Path | None, word: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from colorgan.colour_jobs import COLOUR, COMPARE, Plan, plan_jobs
+from colorgan.colour_jobs import COLOUR, COMPARE, Plan, plan_jobs, there_already
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.folder import Skipped, printable
 from colorgan.native_stderr import native_stderr_in
@@ -46,22 +46,26 @@ def colour_photos(run: ColourRun) -> None:
     plan = plan_jobs(run.source, run.output, word=COMPARE if run.compare else COLOUR)
     if plan.present:
         _say(f"{plan.present} left out, as their results are there already; nothing is replaced")
-    coloured, failed = _colour(run, plan) if plan.jobs else (0, [])
+    coloured, present, failed = _colour(run, plan) if plan.jobs else (0, 0, [])
+    if present and not run.source.is_dir():
+        raise BadInputError(there_already(plan.jobs[0].target))
     failed += [Skipped(printable(item.name), item.reason) for item in plan.skipped]
     named = "".join(f"\n  {item.name}: {item.reason}" for item in failed)
-    if failed and not coloured and not plan.present:
+    if failed and not coloured and not plan.present + present:
         raise BadInputError(f"not one photo could be coloured:{named}")
     if failed:
         raise CannotRunError(f"{len(failed)} could not be coloured:{named}")
 
 
-def _colour(run: ColourRun, plan: Plan) -> tuple[int, list[Skipped]]:
+def _colour(run: ColourRun, plan: Plan) -> tuple[int, int, list[Skipped]]:
+    """Returns how many were coloured, how many other processes had coloured meanwhile, and what failed."""
     with native_stderr_in():
         from colorgan.colorize import colorize_photos
         from colorgan.model import load_model
 
     model, count = load_model(run.model), len(plan.jobs)
     failed: list[Skipped] = []
+    present = 0
     trained = f", trained for {model.epoch} epochs" if model.epoch is not None else ""
     _say(f"{count} to colour with {printable(str(model.source))}{trained}")
     started = time.monotonic()
@@ -70,12 +74,15 @@ def _colour(run: ColourRun, plan: Plan) -> tuple[int, list[Skipped]]:
         for number, outcome in enumerate(progress.track(outcomes, total=count, description="photos"), start=1):
             if outcome.problem:
                 failed.append(Skipped(outcome.job.name, outcome.problem))
-            result = outcome.problem or f"-> {printable(str(outcome.job.target))}"
+            present += outcome.present
+            left_out = "left out, as its result is there by now" if outcome.present else ""
+            result = left_out or outcome.problem or f"-> {printable(str(outcome.job.target))}"
             notes = f" ({'; '.join(outcome.notes)})" if outcome.notes else ""
             _say(f"[{number}/{count}] {outcome.job.name}: {result}{notes}")
     seconds = time.monotonic() - started
-    _say(f"{count - len(failed)} of {count} coloured in {seconds:.1f} s")
-    return count - len(failed), failed
+    coloured = count - present - len(failed)
+    _say(f"{coloured} of {count} coloured in {seconds:.1f} s")
+    return coloured, present, failed
 
 
 def _say(line: str) -> None:

@@ -276,3 +276,26 @@ def test_wrong_arguments_are_refused(model_file: Path, tmp_path: Path) -> None:
     ):
         assert run(*arguments)[0] == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_what_another_process_colours_meanwhile_is_left_out(
+    model_file: Path, tmp_path: Path, china: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    Image.fromarray(china).save(photos / "a.jpg")
+    write = colorize.write_photo
+
+    def write_late(path: Path, photo: Photo) -> tuple[str, ...]:
+        write(path, photo)
+        return write(path, photo)
+
+    monkeypatch.setattr(colorize, "write_photo", write_late)
+    code, text = run(model_file, photos, "--output", out)
+    assert (code, "a.jpg: left out, as its result is there by now" in text, "0 of 1 coloured" in text) == (
+        0,
+        True,
+        True,
+    )
+    code, text = run(model_file, photos / "a.jpg", "--output", tmp_path / "b.jpg")
+    assert (code, "b.jpg: is there already and is not replaced" in text.replace("\n", "")) == (2, True)
