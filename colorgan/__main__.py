@@ -30,10 +30,20 @@ app = typer.Typer(help="A GAN that colours gray photos.", no_args_is_help=True, 
 BAD_INPUT, FAILED = 2, 1
 
 
+def _given(value: str) -> Path:
+    """Returns the path; an empty one, of an unset variable say, would be the folder that one is in."""
+    if not value:
+        raise typer.BadParameter("an empty path; name a file or folder, . for this one")
+    return Path(value)
+
+
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="A TrainConfig, e.g. a trial's config.yaml.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; the same again goes on with it.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", parser=_given, help="Folder of the run; the same again goes on with it."),
+    ] = None,
     scale: Annotated[str | None, typer.Option(help="One of the file's own scales, e.g. small.")] = None,
     data: Annotated[str | None, typer.Option(help="Folder of photos to use instead of the configuration's.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the configuration's.")] = None,
@@ -107,10 +117,16 @@ def export(
 def colorize(
     model: Annotated[Path, typer.Argument(help="A run's or trial's folder, a checkpoint (.npz), an export (.keras).")],
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A photo, or a folder, which is searched recursively.")
+        Path,
+        typer.Argument(metavar="INPUT", parser=_given, help="A photo, or a folder, which is searched recursively."),
     ],
     output: Annotated[
-        Path | None, typer.Option(help="A file or a folder; else NAME-colour beside each photo. Nothing is replaced.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            parser=_given,
+            help="A file or a folder; else NAME-colour beside each photo. Nothing is replaced.",
+        ),
     ] = None,
     strength: Annotated[float, typer.Option(min=0.0, max=2.0, help="Factor of the colour; 0 is gray.")] = 1.0,
     compare: Annotated[

@@ -299,3 +299,14 @@ def test_what_another_process_colours_meanwhile_is_left_out(
     )
     code, text = run(model_file, photos / "a.jpg", "--output", tmp_path / "b.jpg")
     assert (code, "b.jpg: is there already and is not replaced" in text.replace("\n", "")) == (2, True)
+
+
+def test_an_empty_path_is_not_the_folder_that_one_is_in(
+    model_file: Path, tmp_path: Path, china: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(china).save(tmp_path / "a.jpg")
+    for arguments in ((model_file, ""), (model_file, "a.jpg", "--output", "")):
+        code, text = run(*arguments)
+        assert (code, "an empty path" in text) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
