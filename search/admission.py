@@ -10,6 +10,7 @@ from colorgan.photos import Photos, open_photos
 from colorgan.place import check_place
 from search.address import SQLITE_PATH_BYTES, url_address
 from search.experience import check_sources
+from search.known_photos import KnownPhotos
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
@@ -38,9 +39,11 @@ def admit(spec: StudySpec, folder: StudyFolder, *, storage: str | None, view: Vi
     if not folder.study.exists():
         check_sources(spec, Space(spec.space, spec.train))
     try:
-        return usable_photos(spec, progress=view.packing, whole=True)
+        photos = usable_photos(spec, progress=view.packing, whole=True)
     finally:
         view.end()
+    check_photos(spec, folder, photos)
+    return photos
 
 
 def check_question(spec: StudySpec, folder: StudyFolder) -> None:
@@ -56,6 +59,26 @@ def check_question(spec: StudySpec, folder: StudyFolder) -> None:
                 f"{folder.path}: this study ran with another {', '.join(changed)}, so its trials do not compare. Give "
                 "the changed study a new name, choose other results, or remove the folder"
             )
+
+
+def check_photos(spec: StudySpec, folder: StudyFolder, photos: Photos) -> None:
+    """Checks that the photos are those that a study that is there began with, where that was kept.
+
+    Args:
+        spec: The study, or one that confirms it.
+        folder: The study's files.
+        photos: Those that it would go on with.
+
+    Raises:
+        StudyError: They are others.
+        KnownPhotosError: What was kept is damaged.
+    """
+    known = KnownPhotos.read(folder.photos) if folder.study.exists() else None
+    if known is not None and (changed := known.difference(photos)):
+        raise StudyError(
+            f"{folder.path}: data.photos: {spec.train.data.photos}: {changed}. Trials on them would not compare: put "
+            "the photos back, or run them as a study of a new name"
+        )
 
 
 def usable_photos(spec: StudySpec, *, progress: Progress | None = None, whole: bool = False) -> Photos:

@@ -19,7 +19,7 @@ from colorgan.errors import CannotRunError
 from colorgan.links import refuse_links_out
 from colorgan.record import FINISHED, TrialRecord, write_whole
 from colorgan.regular_file import read_regular
-from search.admission import usable_photos
+from search.admission import check_photos, usable_photos
 from search.candidates import Candidate, PromoteError, candidates
 from search.comparison import LEAST_SEEDS, Direction, Scores, winner
 from search.confirmation import Design, Standing, scores, standing
@@ -114,6 +114,7 @@ def confirm(
 
     Raises:
         PromoteError: The study has nothing to confirm, or another confirmation was begun.
+        StudyError: The photos are not those of the search.
         InterruptedPromotion: It was stopped; the same call goes on.
         CannotRunError: As `search.run_study`.
     """
@@ -124,7 +125,7 @@ def confirm(
     study, place = load_result(folder), StudyFolder(folder).confirmation
     wanted = Confirmation(candidates=candidates(study, top, pick), seeds=_fresh_seeds(study.spec, most), every=seeds)
     spec = _confirm_spec(study.spec, wanted, workers)
-    usable_photos(spec)  # before anything is written
+    check_photos(spec, StudyFolder(folder), usable_photos(spec))  # before anything is written
     plan = _same_plan(place.path / PLAN_FILE, wanted)
     design = plan.design(spec.objective.direction)
     trials = [

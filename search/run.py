@@ -12,7 +12,7 @@ from colorgan.config import TrainConfig, load_config
 from colorgan.interruption import stopped_by_signals
 from colorgan.photos import Photos
 from colorgan.record import TrialRecord, write_whole
-from search.admission import admit, check_question
+from search.admission import admit, check_photos, check_question
 from search.aims import Aims
 from search.checkpoint_store import CheckpointStore
 from search.columns import metric_columns
@@ -21,6 +21,7 @@ from search.driver import Driver
 from search.engines import Engine
 from search.events import write_experiment
 from search.experience import learned_once
+from search.known_photos import KnownPhotos
 from search.mend import mend_events, mend_records
 from search.methods import make_pruner, make_sampler
 from search.outage import Patience
@@ -86,7 +87,7 @@ def run_study(
         workplace: Where its trials are trained.
 
     Raises:
-        StudyError: The folder holds a study of the same name that asks another question.
+        StudyError: The folder holds a study of the same name that asks another question, or began with other photos.
         PhotosError: The photos cannot be used.
         StudyBusyError: Another process runs the study.
         StorageError: The storage cannot be opened.
@@ -126,6 +127,7 @@ def run_in(
     photos = admit(spec, folder, storage=storage, view=view)
     with owned(folder.lock, takeover=takeover) as before:
         check_question(spec, folder)  # again, as another driver may have begun it meanwhile
+        check_photos(spec, folder, photos)
         if before is not None:
             view.say(f"an earlier driver ({before}) ended without a word; what it left goes on")
         store = workplace.store(spec.name)
@@ -185,6 +187,7 @@ def _drive(
     )
     if plan is None and (note := restore(study, space, folder, aims)):
         view.say(note)  # a plan is told anew, and finds its records
+    KnownPhotos.of(photos).write(folder.photos)
     write_whole(folder.study, spec.to_yaml())  # not before: a study that could not begin may be mended
     mend_events(folder, space, aims, view.say)
     write_experiment(folder.tensorboard, hparams=space.hparams(), metrics=metric_columns(spec), description=spec.name)

@@ -1,6 +1,6 @@
 """Where a study's files lie. Its Optuna storage is opened by `database.py`, its lock held by `ownership.py`.
 
-results/<study>/study.yaml  study.db  summary.json  trials.csv  epochs.csv  tensorboard/  workers/
+results/<study>/study.yaml  photos.json  study.db  summary.json  trials.csv  epochs.csv  tensorboard/  workers/
 results/<study>/trials/0007/config.yaml  result.json  copy-of-result.json  checkpoint.npz  examples.png  log.txt
 results/<study>/confirm/ (a study)  promoted/  plots/  report.html
 """
@@ -88,6 +88,11 @@ class StudyFolder:
     def study(self) -> Path:
         """The study as it ran, every default written out."""
         return self.path / "study.yaml"
+
+    @property
+    def photos(self) -> Path:
+        """Which photos it began with (`known_photos.py`)."""
+        return self.path / "photos.json"
 
     @property
     def database(self) -> Path:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from colorgan.folder import PhotosError
 from search.admission import admit, usable_photos
+from search.known_photos import KnownPhotos, KnownPhotosError
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec
 from search.view import View
@@ -51,3 +52,42 @@ def test_another_question_is_refused_before_photos_are_looked_for(photos: Path, 
     folder.study.write_text(spec(photos).to_yaml())
     with pytest.raises(StudyError, match=r"this study ran with another train\.data\.photos"):
         admit(spec(tmp_path / "nosuch"), folder, storage=None, view=View())
+
+
+def begun(photos: Path, results: Path) -> StudyFolder:
+    """The folder of a study that has begun with these photos."""
+    folder = StudyFolder(results / "sky")
+    folder.path.mkdir(parents=True)
+    folder.study.write_text(spec(photos).to_yaml())
+    KnownPhotos.of(usable_photos(spec(photos))).write(folder.photos)
+    return folder
+
+
+def test_a_study_goes_on_with_the_photos_that_it_began_with_and_no_others(photos: Path, tmp_path: Path) -> None:
+    folder = begun(photos, tmp_path / "results")
+    added, first = photos / "4.png", photos / "0.png"
+    first.touch()
+    admit(spec(photos), folder, storage=None, view=View())
+    Image.fromarray(np.zeros((40, 40, 3), dtype=np.uint8)).save(added)
+    with pytest.raises(StudyError, match=r"sky: data\.photos: .*photos: other photos than .* then, .* now\. Trials"):
+        admit(spec(photos), folder, storage=None, view=View())
+    first_as_it_was = first.read_bytes()
+    added.replace(first)
+    with pytest.raises(StudyError, match=r"other photos than .* put the photos back"):
+        admit(spec(photos), folder, storage=None, view=View())
+    first.write_bytes(first_as_it_was)
+    admit(spec(photos), folder, storage=None, view=View())
+
+
+def test_a_study_of_which_no_photos_were_kept_goes_on_with_those_that_are_there(photos: Path, tmp_path: Path) -> None:
+    folder = begun(photos, tmp_path / "results")
+    folder.photos.unlink()
+    (photos / "0.png").unlink()
+    admit(spec(photos), folder, storage=None, view=View())
+
+
+def test_what_was_kept_of_photos_is_not_believed_when_it_is_damaged(photos: Path, tmp_path: Path) -> None:
+    folder = begun(photos, tmp_path / "results")
+    folder.photos.write_text(folder.photos.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    with pytest.raises(KnownPhotosError, match=r"photos\.json: damaged .*remove this file"):
+        admit(spec(photos), folder, storage=None, view=View())

@@ -21,10 +21,12 @@ from colorgan.folder import PhotosError
 from colorgan.hand_run import HandRun, train_by_hand
 from search.__main__ import app
 from search.candidates import PromoteError, choose
+from search.known_photos import KnownPhotos
 from search.promote import FRESH_SEEDS_FROM, confirm
 from search.promoted import move_aside, write_promoted
 from search.run import load_result, run_study
-from search.study import StudySpec
+from search.storage import StudyFolder
+from search.study import StudyError, StudySpec
 
 ROOT = Path(__file__).parents[2]
 RATE = "optimizer.generator_learning_rate"
@@ -60,6 +62,16 @@ def test_photos_that_are_gone_leave_no_confirmation(study: Path, tmp_path: Path)
     with pytest.raises(PhotosError, match="gone: no such folder"):
         confirm(folder)
     assert not (folder / "confirm").exists()
+
+
+def test_a_study_is_not_confirmed_on_photos_that_it_did_not_begin_with(study: Path, tmp_path: Path) -> None:
+    folder = StudyFolder(Path(shutil.copytree(study, tmp_path / "small")))
+    known = KnownPhotos.read(folder.photos)
+    assert known is not None
+    known.model_copy(update={"fingerprint": "0" * 16, "confirm": known.confirm + 1}).write(folder.photos)
+    with pytest.raises(StudyError, match=r"sample: other photos than the study began with: .* then, .* now"):
+        confirm(folder.path)
+    assert not folder.confirmation.path.exists()
 
 
 @pytest.mark.parametrize(
