@@ -85,8 +85,8 @@ def run(
     if ending == "interrupted":
         typer.echo("interrupted and saved; the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED)
-    if ending == "cannot write":
-        typer.echo("stopped because a file could not be written (see above); the same command goes on", err=True)
+    if ending == "blocked":
+        typer.echo("stopped by what is said above; once that is mended, the same command goes on", err=True)
         raise typer.Exit(FAILED)
     if ending == "too many failures" or result.best_config is None:
         what = "too many trials failed in a row" if ending == "too many failures" else "no trial was completed"

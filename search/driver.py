@@ -222,10 +222,10 @@ class Driver:
             self._finish(live, "failed", f"{event.reason}; {ADVICE}")
 
     def _block(self, reason: str) -> None:
-        """Stops the study because this machine cannot write: no fault of any trial."""
+        """Stops the study because this machine cannot write or its photos have changed: no fault of any trial."""
         if not self._stopping.begun:
             self._say(f"stopping: {reason}")
-            self._stop("cannot write")
+            self._stop("blocked")
 
     def _lost(self, event: WorkerLost) -> None:
         """Hands the trial of a lost worker to another, until it has lost too many."""

@@ -6,12 +6,13 @@ kept for confirmation.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError
 
-from colorgan.config import Part
+from colorgan.config import DataConfig, Part
 from colorgan.errors import BadInputError
 from colorgan.photos import Photos
 from colorgan.record import write_whole
@@ -84,3 +85,16 @@ class KnownPhotos(Part):
 
     def _counts(self) -> str:
         return f"{self.train} train, {self.valid} valid, {self.confirm} confirm"
+
+
+@dataclass(frozen=True)
+class StudyPhotos:
+    """A study's photos, as a worker is told of them.
+
+    Attributes:
+        data: Where they are; a trial may take fewer of them, or show them otherwise.
+        known: Which they are.
+    """
+
+    data: DataConfig
+    known: KnownPhotos

@@ -12,6 +12,7 @@ from typing import Literal
 
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
+from search.known_photos import StudyPhotos
 
 How = Literal["complete", "paused", "stopped", "failed", "out of memory", "blocked"]
 
@@ -27,6 +28,7 @@ class Job:
         until: The epoch after which it pauses, with a checkpoint; None trains it to its end.
         baselines: Whether to measure the gray and the tint baseline first.
         store: Place and study of the store that keeps its states; None: the checkpoint itself is kept.
+        photos: The study's, which the worker compares its own with when it opens them; None: they are not compared.
     """
 
     number: int
@@ -35,6 +37,7 @@ class Job:
     until: int | None = None
     baselines: bool = False
     store: tuple[str, str] | None = None
+    photos: StudyPhotos | None = None
 
     @property
     def last(self) -> int:
@@ -124,7 +127,7 @@ class TrialEnded:
 
     Attributes:
         how: All epochs done, paused where its job says, stopped by the driver, failed by itself, out of memory, after
-            which the engine replaces the worker, or blocked because this machine cannot write.
+            which the engine replaces the worker, or blocked because this machine cannot write or has other photos.
         reason: One line for `failed`, `out of memory` and `blocked`, else empty.
         traceback: For the trial's log.
         architectures: Keys of the architectures whose trainers the worker now keeps.

@@ -6,7 +6,7 @@ import time
 from typing import Literal
 
 STOP_SECONDS = 30.0  # for running trials to save their checkpoints
-Ending = Literal["finished", "interrupted", "time limit", "too many failures", "cannot write"]
+Ending = Literal["finished", "interrupted", "time limit", "too many failures", "blocked"]
 
 
 class Stopping:

@@ -15,7 +15,7 @@ from colorgan.backend import keep_to_share, memory_ran_out
 from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
 from colorgan.disk import cannot_write, explain
 from colorgan.errors import CannotRunError
-from colorgan.photos import Photos, open_photos
+from colorgan.photos import Photos, PhotosError, open_photos
 from colorgan.progress import NonFiniteLossError
 from colorgan.run import resume, train
 from colorgan.trainer import Trainer
@@ -63,7 +63,7 @@ class TrialRunner:
             checkpoint: The file that its checkpoint is in, if there is one.
         """
         started, self._doing = time.perf_counter(), "while the networks were built"
-        photos = self._open(job.config.data)
+        photos = self._open(job)
         trainer, built = self._trainer(job.config, photos)
         if job.baselines:
             yield BaselinesMeasured(trainer.baselines())
@@ -119,9 +119,10 @@ class TrialRunner:
                 return
         yield self.ended(job, job.ending)
 
-    def _open(self, data: DataConfig) -> Photos:
+    def _open(self, job: Job) -> Photos:
+        data = job.config.data
         if data not in self._photos:
-            self._photos[data] = open_photos(data)
+            self._photos[data] = _known_photos(job)
         return self._photos[data]
 
     def _trainer(self, config: TrainConfig, photos: Photos) -> tuple[Trainer, bool]:
@@ -137,3 +138,23 @@ class TrialRunner:
         if len(self._trainers) > MAX_TRAINERS:
             self._trainers.popitem(last=False)
         return self._trainers[key], True
+
+
+def _known_photos(job: Job) -> Photos:
+    """Opens a trial's photos, and sees that the study's are still those that it began with.
+
+    Raises:
+        PhotosError: They cannot be used.
+        CannotRunError: They are others, or gone, since the study began: no fault of the trial.
+    """
+    data, study = job.config.data, job.photos
+    if study is None:
+        return open_photos(data)
+    try:
+        photos = open_photos(data)
+        changed = study.known.difference(photos if data == study.data else open_photos(study.data))
+    except PhotosError as error:
+        raise CannotRunError(str(error).splitlines()[0]) from error
+    if changed:
+        raise CannotRunError(f"data.photos: {data.photos}: {changed}; put the photos back")
+    return photos

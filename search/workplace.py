@@ -13,6 +13,7 @@ from colorgan.versions import versions
 from search.checkpoint_store import CheckpointStore
 from search.engines import Engine, EngineError
 from search.engines.local import LocalEngine
+from search.known_photos import KnownPhotos, StudyPhotos
 from search.storage import StudyFolder
 from search.study import StudySpec
 
@@ -64,8 +65,9 @@ class Workplace:
         Raises:
             EngineError: There is no Ray.
         """
+        known = StudyPhotos(spec.train.data, KnownPhotos.of(photos))
         if self.engine == "ray":
-            return _ray_engine(self, spec, folder, photos, say)
+            return _ray_engine(self, spec, folder, known, say)
         settings = spec.search
         return LocalEngine(
             workers=None if settings.workers == "auto" else settings.workers,
@@ -77,11 +79,12 @@ class Workplace:
             backend=spec.train.backend,
             workers_per_gpu=settings.workers_per_gpu,
             places=settings.places,
+            photos=known,
         )
 
 
 def _ray_engine(
-    place: Workplace, spec: StudySpec, folder: StudyFolder, photos: Photos, say: Callable[[str], None]
+    place: Workplace, spec: StudySpec, folder: StudyFolder, photos: StudyPhotos, say: Callable[[str], None]
 ) -> Engine:
     try:
         from search.engines.ray_actor import Home  # Ray takes a second to import
@@ -93,8 +96,7 @@ def _ray_engine(
     shared = place.checkpoints is None
     home = Home(
         folder=Path.cwd(),
-        data=spec.train.data,
-        fingerprint=photos.fingerprint,
+        photos=photos,
         versions=versions(),
         witness=folder.lock.absolute() if shared else None,
         word=folder.lock.read_text(encoding="utf-8") if shared else "",

@@ -20,6 +20,7 @@ from search.engines import MAX_EARLY_DEATHS, EngineError
 from search.engines.environment import worker_environment
 from search.engines.handle import WorkerHandle
 from search.engines.pool import ON_PURPOSE, Pool
+from search.known_photos import StudyPhotos
 from search.messages import Event, Quit, TrialEnded, WorkerLost, WorkerReady
 
 QUIT_SECONDS = 5.0
@@ -41,6 +42,7 @@ class LocalEngine(Pool[WorkerHandle]):
         backend: Backend = "tensorflow",
         workers_per_gpu: int = 1,
         places: int | None = 1,
+        photos: StudyPhotos | None = None,
     ) -> None:
         """Prepares the pool.
 
@@ -55,8 +57,9 @@ class LocalEngine(Pool[WorkerHandle]):
             workers_per_gpu: How many share a GPU where `workers` is None.
             places: How many trials of one architecture a worker trains at a time, as one program; None lets those with
                 a GPU measure.
+            photos: The study's, which each worker compares its own with.
         """
-        super().__init__()
+        super().__init__(photos)
         self._gpus, self._backend = visible_gpus(), backend
         self._places = places if self._gpus else places or 1
         wanted = workers or len(self._gpus) * workers_per_gpu or usable_cores()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from search.engines.workload import Workload
+from search.known_photos import StudyPhotos
 from search.messages import Job, StopTrial
 
 ON_PURPOSE = "its worker process was ended on purpose"
@@ -37,9 +39,14 @@ Worker = TypeVar("Worker", bound=PoolWorker)
 class Pool(Generic[Worker]):
     """Workers by number. See `Engine` for the methods."""
 
-    def __init__(self) -> None:
-        """Has none yet."""
+    def __init__(self, photos: StudyPhotos | None = None) -> None:
+        """Has none yet.
+
+        Args:
+            photos: The study's, which each worker shall compare its own with.
+        """
         self._workers: dict[int, Worker] = {}
+        self._photos = photos
 
     def idle(self) -> Sequence[int]:
         """Returns the workers that wait for a job, one with several free places so many times."""
@@ -55,7 +62,7 @@ class Pool(Generic[Worker]):
 
     def dispatch(self, worker: int, job: Job) -> None:
         """Gives an idle worker a job."""
-        self._workers[worker].begin(job)
+        self._workers[worker].begin(replace(job, photos=self._photos))
 
     def stop(self, number: int, *, save: bool) -> None:
         """Asks the worker of a trial to leave it at the next pause."""

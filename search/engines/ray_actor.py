@@ -21,11 +21,11 @@ from queue import Empty, SimpleQueue
 import psutil
 import ray
 
-from colorgan.config import DataConfig
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.photos import open_photos
 from colorgan.versions import versions
 from search.engines.warm_start import new_fused_runner, new_runner
+from search.known_photos import StudyPhotos
 from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerReady
 
 HEAR_SECONDS = 2.0  # for which a worker that has nothing to say is waited for, before it says how it stands
@@ -38,16 +38,14 @@ class Home:
 
     Attributes:
         folder: What relative paths of a study are relative to.
-        data: The study's photos.
-        fingerprint: Theirs on the driver's machine.
+        photos: The study's, as they are on the driver's machine.
         versions: Of what shapes a result.
         witness: A file of the study, where its folder is to hold the checkpoints; None where another place does.
         word: What stands in it.
     """
 
     folder: Path
-    data: DataConfig
-    fingerprint: str
+    photos: StudyPhotos
     versions: Mapping[str, str]
     witness: Path | None = None
     word: str = ""
@@ -186,10 +184,11 @@ def _misfit(home: Home) -> str:
             "--results on a shared folder"
         )
     try:
-        found = open_photos(home.data).fingerprint
+        found = open_photos(home.photos.data)
     except (BadInputError, CannotRunError, OSError) as error:
         return f"{node}: {error} (photos must lie under the same path on every node)"
-    return "" if found == home.fingerprint else f"{node} has other photos at {home.data.photos} than the driver"
+    changed = home.photos.known.difference(found)
+    return f"{node} has other photos at {home.photos.data.photos} than the driver: {changed}" if changed else ""
 
 
 def _reads(path: Path, word: str) -> bool:

@@ -55,7 +55,7 @@ class RayEngine(Pool[RayWorker]):
             places: How many trials of one architecture a worker trains at a time, as one program; None lets those with
                 a GPU measure.
         """
-        super().__init__()
+        super().__init__(home.photos)
         self._settings, self._study, self._home, self._say = settings, study, home, say
         self._backend = backend
         self._wanted = None if settings.workers == "auto" else settings.workers

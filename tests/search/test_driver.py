@@ -303,7 +303,7 @@ def test_a_machine_that_cannot_write_stops_the_study_and_fails_no_trial(study: S
             if full and isinstance(event, EpochDone) and event.result.epoch == 2:
                 yield TrialEnded(job.number, "blocked", "checkpoint.npz: cannot be written: No space left on device")
 
-    assert study.run(study_of(), Generators(play, count=2)) == "cannot write"
+    assert study.run(study_of(), Generators(play, count=2)) == "blocked"
     assert study.states == ["RUNNING", "RUNNING"]
     assert "stopping: checkpoint.npz: cannot be written: No space left on device" in study.lines
     full.clear()

@@ -5,6 +5,7 @@ The tests share one worker of each engine and are in the order of its life.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ import psutil
 import pytest
 
 from colorgan.config import TrainConfig
+from colorgan.folder import SAMPLE_FOLDER
 from colorgan.photos import open_photos
 from colorgan.versions import versions
 from search.engines import Engine
 from search.engines.local import LocalEngine
+from search.known_photos import KnownPhotos, StudyPhotos
 from search.messages import EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost, WorkerReady
 from search.settings import Search
 
@@ -85,12 +88,13 @@ def done(number: int) -> Callable[[Event], bool]:
     return lambda event: isinstance(event, EpochDone) and event.number == number
 
 
-def local_pool(settings: Search, logs: Path) -> Pool:
+def local_pool(settings: Search, logs: Path, photos: StudyPhotos) -> Pool:
     engine = LocalEngine(
         workers=1,
         logs=logs,
         trials_per_worker=settings.trials_per_worker,
         stuck_seconds=settings.stuck_seconds,
+        photos=photos,
     )
 
     def find() -> list[psutil.Process]:
@@ -100,7 +104,7 @@ def local_pool(settings: Search, logs: Path) -> Pool:
     return Pool(engine, find)
 
 
-def ray_pool(settings: Search, logs: Path) -> Pool:
+def ray_pool(settings: Search, logs: Path, photos: StudyPhotos) -> Pool:
     pytest.importorskip("ray", reason="the extra ray is not installed")
     import ray
     from ray.util.state import list_actors
@@ -108,8 +112,7 @@ def ray_pool(settings: Search, logs: Path) -> Pool:
     from search.engines.ray_actor import Home
     from search.engines.ray_engine import RayEngine
 
-    data = TrainConfig.model_validate(TRAIN).data
-    home = Home(Path.cwd(), data, open_photos(data).fingerprint, versions())
+    home = Home(Path.cwd(), photos, versions())
 
     def find() -> list[psutil.Process]:
         here = ray.get_runtime_context().gcs_address  # another test may have a Ray of its own
@@ -120,12 +123,23 @@ def ray_pool(settings: Search, logs: Path) -> Pool:
     return Pool(RayEngine(settings, study="contract", home=home, address=None, say=print), find)
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The photos of the study that the engines believe to work for."""
+    folder = tmp_path_factory.mktemp("photos")
+    for file in sorted(SAMPLE_FOLDER.glob("*.jpg"))[:12]:
+        shutil.copy(file, folder)
+    return folder
+
+
 @pytest.fixture(scope="module", params=[local_pool, ray_pool])
-def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def pool(request: pytest.FixtureRequest, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    data = TrainConfig.model_validate({"data": {**TRAIN["data"], "photos": str(photos)}}).data
     settings = Search(workers=1, stuck_seconds=STUCK_SECONDS, trials_per_worker=TRIALS_PER_WORKER)
+    known = StudyPhotos(data, KnownPhotos.of(open_photos(data)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLORGAN_STORAGE", f"postgresql://somebody:{SECRET}@localhost/studies")
-        made = request.param(settings, tmp_path_factory.mktemp("logs"))
+        made = request.param(settings, tmp_path_factory.mktemp("logs"), known)
     made.engine.start()
     yield made
     made.engine.close()
@@ -207,6 +221,24 @@ def test_a_worker_that_does_nothing_any_more_is_replaced(pool: Pool, tmp_path: P
     lost = pool.lost()
     assert lost.number == 5
     assert lost.reason == "its worker process did nothing for 6 s (stuck_seconds) and was ended"
+
+
+def test_photos_that_have_changed_fail_no_trial_of_a_new_worker_but_stop_the_study(
+    pool: Pool, photos: Path, tmp_path: Path
+) -> None:
+    worker = pool.idle()
+    file = min(photos.iterdir())
+    away = file.replace(tmp_path / file.name)
+    pool.engine.dispatch(worker, job(6, tmp_path))
+    (end,) = pool.hear(ended(6))
+    assert isinstance(end, TrialEnded)
+    assert end.how == "blocked"
+    assert "other photos than the study began with: " in end.reason
+    away.replace(file)
+    pool.engine.dispatch(worker, job(6, tmp_path))
+    end = pool.hear(ended(6))[-1]
+    assert isinstance(end, TrialEnded)
+    assert end.how == "complete"
 
 
 def test_a_worker_for_which_there_is_nothing_is_let_go(pool: Pool) -> None:

@@ -27,6 +27,7 @@ from search.engines import ray_engine
 from search.engines.ray_actor import Heard, Home, _misfit, differing
 from search.engines.ray_cluster import _fitting, actor_needs, actor_options
 from search.engines.workload import Workload
+from search.known_photos import KnownPhotos, StudyPhotos
 from search.messages import Event, Job, TrialEnded, WorkerReady
 from search.run import run_study
 from search.settings import Resources, Search
@@ -258,7 +259,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, settings: Search, places: int = 1)
     monkeypatch.setattr(ray_engine, "RayCluster", ScriptedCluster)
     monkeypatch.setattr(ray_engine, "RayWorker", ScriptedWorker)
     monkeypatch.setattr(ray_engine.ray, "wait", lambda asked, **_: (asked, []))
-    home = Home(Path.cwd(), DataConfig(), "", {})
+    home = Home(Path.cwd(), StudyPhotos(DataConfig(), KnownPhotos(fingerprint="", train=1, valid=1, confirm=1)), {})
     engine = ray_engine.RayEngine(settings, study="s", home=home, address=None, say=print, places=places)
     engine.start()
     engine.wait(0.1)
@@ -335,12 +336,15 @@ def test_a_node_that_would_make_other_numbers_or_lose_checkpoints_is_refused_wit
     witness = tmp_path / "study" / ".driver"
     witness.parent.mkdir()
     witness.write_text("process 7")
-    home = Home(tmp_path, data, open_photos(data).fingerprint, versions(), witness, "process 7")
+    home = Home(tmp_path, StudyPhotos(data, KnownPhotos.of(open_photos(data))), versions(), witness, "process 7")
+    other = home.photos.known.model_copy(update={"fingerprint": "0" * 16})
     assert _misfit(home) == ""
     assert "keras 3.15" in _misfit(replace(home, versions={**versions(), "keras": "3.0.0"}))
-    assert "has other photos at sample than the driver" in _misfit(replace(home, fingerprint="0" * 16))
-    elsewhere = data.model_copy(update={"photos": str(tmp_path / "none")})
-    assert "photos must lie under the same path on every node" in _misfit(replace(home, data=elsewhere))
+    assert "has other photos at sample than the driver" in _misfit(
+        replace(home, photos=replace(home.photos, known=other))
+    )
+    elsewhere = replace(home.photos, data=data.model_copy(update={"photos": str(tmp_path / "none")}))
+    assert "photos must lie under the same path on every node" in _misfit(replace(home, photos=elsewhere))
     for unseen in (replace(home, word="another's"), replace(home, witness=tmp_path / "gone" / ".driver")):
         assert "Give --checkpoints a place that all nodes reach" in _misfit(unseen)
 
@@ -352,7 +356,7 @@ def test_a_worker_that_can_do_nothing_where_it_is_keeps_its_place_from_others(tm
     data = DataConfig.model_validate({"size": 32, "crop_scales": [1.0], "train_limit": 16, "valid_limit": 4})
     witness, said = tmp_path / ".driver", list[str]()
     witness.write_text("process 7")
-    home = Home(tmp_path, data, open_photos(data).fingerprint, versions(), witness, "process 7")
+    home = Home(tmp_path, StudyPhotos(data, KnownPhotos.of(open_photos(data))), versions(), witness, "process 7")
     engine = RayEngine(Search(workers=1), study="parked", home=home, address=None, say=said.append)
     try:
         engine.start()

@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 from colorgan.config import TrainConfig, parse_config
+from colorgan.photos import open_photos
+from search.known_photos import KnownPhotos, StudyPhotos
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted
 from search.trial import MAX_TRAINERS, TrialRunner
 
@@ -176,6 +178,22 @@ def test_what_fails_is_said_and_the_worker_goes_on(
     assert "\n" not in failed.reason
     assert "Traceback" in failed.traceback
     assert metrics(run(runner, Job(0, CONFIG, tmp_path / "c.npz"))) == undisturbed
+
+
+def test_photos_that_are_gone_or_changed_since_the_study_began_fail_no_trial(
+    runner: TrialRunner, tmp_path: Path
+) -> None:
+    data = CONFIG.data.model_copy(update={"photos": str(tmp_path / "none")})
+    known = KnownPhotos(fingerprint="0" * 16, train=1, valid=1, confirm=1)
+    fewer = with_values(data__train_limit=9)
+    for study, said in ((data, "no such folder"), (CONFIG.data, "1 train, 1 valid, 1 confirm then, 16 train, 4 valid")):
+        (end,) = run(runner, Job(3, fewer, tmp_path / "c.npz", photos=StudyPhotos(study, known)))
+        assert isinstance(end, TrialEnded)
+        assert (end.how, said in end.reason) == ("blocked", True)
+    same = StudyPhotos(CONFIG.data, KnownPhotos.of(open_photos(CONFIG.data)))
+    end = run(runner, Job(3, fewer, tmp_path / "c.npz", photos=same))[-1]
+    assert isinstance(end, TrialEnded)
+    assert end.how == "complete"
 
 
 def test_baselines_are_measured_where_they_are_asked_for(runner: TrialRunner, tmp_path: Path) -> None:
