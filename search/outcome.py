@@ -12,6 +12,7 @@ from colorgan.record import TrialRecord
 from search.ownership import Owner
 from search.snapshot import Baselines, best_record
 from search.space import Space
+from search.storage import StudyFolder
 from search.study import StudySpec
 from search.words import duration, number
 
@@ -81,7 +82,7 @@ def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any], own
         )
     lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
     if best := summary.get("best"):
-        lines.append(f"train the best on: python -m colorgan train {best['config']}")
+        lines.append(f"train the best on: python -m colorgan train {StudyFolder(folder).trial(best['number']).config}")
     lines.append(f"compare in TensorBoard: make tensorboard STUDY={folder}; as a report: make compare STUDY={folder}")
     if summary.get("best"):
         lines.append(f"confirm and promote the best: make promote STUDY={folder}")

@@ -60,7 +60,7 @@ class TableWriter:
                 "objective": best.objective,
                 "params": best.params,
                 "metrics": best.metrics,
-                "config": str(self._folder.trial(best.number).config),
+                "config": str(self._folder.trial(best.number).config.relative_to(self._folder.path)),
             },
             "baselines": snapshot.baselines,
             "wall_seconds": wall,

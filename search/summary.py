@@ -17,7 +17,7 @@ class BestTrial(BaseModel):
 
     number: int
     config: str = ""
-    """Its configuration's file."""
+    """Its configuration's file, below the study's folder."""
 
 
 class Summary(BaseModel):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from colorgan.record import TrialRecord
 from search import outcome_files
 from search.outcome_files import TABLES_SECONDS, TABLES_SHARE, TableWriter
 from search.snapshot import Snapshot
@@ -35,3 +37,16 @@ def test_tables_that_take_long_are_written_more_rarely(
         now[0] = ended + after
         writer.write_sometimes(EMPTY)
     assert written == [100.0, ended + pause]
+
+
+def test_the_summary_of_a_folder_that_was_moved_still_leads_to_the_best_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = StudySpec.model_validate({"name": "s", "space": {"generator.depth": {"type": "int", "low": 2, "high": 4}}})
+    folder = StudyFolder(Path("results/s"))
+    folder.trial(3).prepare(spec.train)
+    best = TrialRecord(number=3, state="complete", objective=1.0, seed=0)
+    TableWriter(spec, folder).write(replace(EMPTY, records=(best,)), "finished")
+    moved = StudyFolder(folder.path.rename("moved"))
+    assert moved.path / moved.read_summary()["best"]["config"] == moved.trial(3).config

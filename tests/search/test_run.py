@@ -162,7 +162,7 @@ def test_five_lines_of_python_run_a_study_without_tensorflow_in_their_process(fi
     result = load_result(folder)
     assert result.best_config is not None
     assert result.best_config.to_yaml() == finished["best"]
-    assert result.best_config == load_config(finished["home"] / result.summary["best"]["config"])
+    assert result.best_config == load_config(folder / result.summary["best"]["config"])
 
 
 def test_every_combination_was_tried_once_with_its_conditions_and_ties(folder: Path) -> None:
@@ -279,7 +279,7 @@ def test_the_best_trial_trained_by_hand_gives_the_very_same_numbers(
     finished: Any, folder: Path, tmp_path: Path
 ) -> None:
     best = json.loads((folder / "summary.json").read_text())["best"]
-    command = [sys.executable, "-m", "colorgan", "train", best["config"], "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "colorgan", "train", str(folder / best["config"]), "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=finished["home"], env=environment(), capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     again, trial = read_record(tmp_path / "result.json"), read_record(StudyFolder(folder).trial(best["number"]).record)

@@ -138,7 +138,7 @@ def test_the_last_lines_say_how_it_went_where_all_is_and_what_to_type() -> None:
         "wall_seconds": 61.0,
         "workers": 2,
         "busy_share": 0.875,
-        "best": {"config": "results/sky/trials/0001/config.yaml"},
+        "best": {"number": 1, "config": "where/it/was/trials/0001/config.yaml"},
     }
     text = "\n".join(summary_lines(SPEC, Path("results/sky"), summary))
     assert "2 complete, 1 failed of 10 wanted" in text
