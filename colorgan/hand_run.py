@@ -13,6 +13,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -236,7 +237,8 @@ class _Keeper:
         ]
         baselines = f" (baselines: {', '.join(nothing)})" if nothing else ""
         self._log.say(f"done{f' ({reason})' if reason else ''}: {self._run.folder}{best}{baselines}")
-        self._log.say(f"watch: make tensorboard STUDY={self._run.folder}   use: make colorize MODEL={self._run.folder}")
+        folder = quote(str(self._run.folder))
+        self._log.say(f"watch: make tensorboard STUDY={folder}   use: make colorize MODEL={folder}")
         return True
 
     def _place(self) -> str:

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -207,5 +208,5 @@ def _advice(folder: Path) -> str:
     if (folder / "trials").is_dir():
         return f"It is a study: name one of its trials, e.g. {folder / 'trials' / '0000'}, or train what it promoted"
     if (folder / "config.yaml").is_file():
-        return f"Train it first: make train CONFIG={folder / 'config.yaml'}"
+        return f"Train it first: make train CONFIG={quote(str(folder / 'config.yaml'))}"
     return "Give a run's folder, a checkpoint (.npz) or an export (.keras)"

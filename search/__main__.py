@@ -14,6 +14,7 @@ if __name__ == "__main__":  # before the imports below, which take most of a sho
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -117,7 +118,8 @@ def tensorboard(
     with _plain_errors():
         logs = _folder(place, results) / "tensorboard"
         if not logs.is_dir():
-            raise BadInputError(f"{logs}: no such folder; run the study first, e.g. python -m search run {place}")
+            command = f"python -m search run {quote(str(place))}"
+            raise BadInputError(f"{logs}: no such folder; run the study first, e.g. {command}")
         from search.events import serve
 
         serve(logs, port=port, say=typer.echo)

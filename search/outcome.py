@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.table import Table
@@ -81,11 +82,13 @@ def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any], own
             f"{summary['busy_share']:.1%} of their time spent training and validating"
         )
     lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
+    place = quote(str(folder))
     if best := summary.get("best"):
-        lines.append(f"train the best on: python -m colorgan train {StudyFolder(folder).trial(best['number']).config}")
-    lines.append(f"compare in TensorBoard: make tensorboard STUDY={folder}; as a report: make compare STUDY={folder}")
+        config = StudyFolder(folder).trial(best["number"]).config
+        lines.append(f"train the best on: python -m colorgan train {quote(str(config))}")
+    lines.append(f"compare in TensorBoard: make tensorboard STUDY={place}; as a report: make compare STUDY={place}")
     if summary.get("best"):
-        lines.append(f"confirm and promote the best: make promote STUDY={folder}")
+        lines.append(f"confirm and promote the best: make promote STUDY={place}")
     return lines
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from statistics import fmean
 from typing import Any
 
@@ -50,8 +51,8 @@ class Promoted:
         return [
             f"promoted: {verdict(self.facts)}",
             f"card: {self.folder / 'card.md'}; numbers: {self.folder / 'confirmation.csv'}",
-            f"seeds side by side: make tensorboard STUDY={self.folder.with_name('confirm')}",
-            f"train it: make train CONFIG={config} EPOCHS=100",
+            f"seeds side by side: make tensorboard STUDY={quote(str(self.folder.with_name('confirm')))}",
+            f"train it: make train CONFIG={quote(str(config))} EPOCHS=100",
         ]
 
 

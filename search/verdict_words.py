@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from colorgan.record import TrialRecord
 from search.comparison import DEFAULT
 from search.importance import MIN_TRIALS
@@ -86,7 +88,7 @@ def certainty(verdict: Verdict) -> list[str]:
         once = "once, on one seed" if most == 1 else f"on at most {most} seeds"
         sentences.append(
             f"Each configuration was trained {once}, and seeds differ more than validations do; the best of {count} "
-            f"also looks better than it is. Confirm it: make promote STUDY={verdict.result.folder}"
+            f"also looks better than it is. Confirm it: make promote STUDY={quote(str(verdict.result.folder))}"
         )
     return sentences
 
@@ -143,7 +145,7 @@ def _aims(verdict: Verdict) -> list[str]:
         goals = [verdict.objective.metric, *(one.words() for one in verdict.aims.further)]
         listed = [f"trial {one.number} ({', '.join(map(number, _values(one)))})" for one in front[:MOST_STEPS]]
         more = f" and {len(front) - MOST_STEPS} more" if len(front) > MOST_STEPS else ""
-        promote = f"make promote STUDY={verdict.result.folder} PICK=knee"
+        promote = f"make promote STUDY={quote(str(verdict.result.folder))} PICK=knee"
         sentences.append(
             f"No trial beats these in all objectives ({', '.join(goals)}): {', '.join(listed)}{more}. To confirm their "
             f"knee: {promote}"
@@ -172,7 +174,7 @@ def _trade(verdict: Verdict) -> list[str]:
         for record in found.front[:MOST_STEPS]
     ]
     more = f" and {len(found.front) - MOST_STEPS} more" if len(found.front) > MOST_STEPS else ""
-    promote = f"make promote STUDY={verdict.result.folder} PICK=knee"
+    promote = f"make promote STUDY={quote(str(verdict.result.folder))} PICK=knee"
     return [f"No trial is both better and smaller than these: {', '.join(steps)}{more}. To confirm the knee: {promote}"]
 
 
@@ -208,6 +210,6 @@ def _confirmed(verdict: Verdict, winner: Candidate) -> list[str]:
     if verdict.ranked and verdict.ranked[0].number not in known:
         sentences.append(
             f"Trial {verdict.ranked[0].number} has since reached {number(verdict.ranked[0].objective)} and is not "
-            f"confirmed: make promote STUDY={verdict.result.folder}"
+            f"confirmed: make promote STUDY={quote(str(verdict.result.folder))}"
         )
     return sentences

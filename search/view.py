@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Group
 from rich.live import Live
@@ -104,7 +105,7 @@ class TerminalView(View):
         for line in (
             f"study {spec.name}: {'at most ' if at_most else ''}{spec.search.trials} trials, results in {folder}",
             f"photos: {photos}",
-            f"watch: make tensorboard STUDY={folder}   stop: Ctrl-C (resumable)",
+            f"watch: make tensorboard STUDY={quote(str(folder))}   stop: Ctrl-C (resumable)",
         ):
             self._console.print(line, soft_wrap=True, markup=False)
         if self._console.is_terminal:

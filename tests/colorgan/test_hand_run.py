@@ -50,7 +50,7 @@ def epochs_of(folder: Path) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an undisturbed run."""
-    folder = tmp_path_factory.mktemp("whole")
+    folder = tmp_path_factory.mktemp("a whole run")
     assert train_by_hand(HandRun(CONFIG, folder))
     return folder
 
@@ -67,6 +67,11 @@ def test_a_run_says_what_doing_nothing_scores(whole: Path) -> None:
     assert baselines["gray"]["valid/colorfulness"] == pytest.approx(0.0, abs=0.1)
     assert f"(baselines: gray {baselines['gray']['valid/delta_e']:.4g}, tint" in (whole / "log.txt").read_text()
     assert find_baselines(whole) == baselines  # for the card of its export
+
+
+def test_what_to_type_next_can_be_pasted_whatever_the_folder_is_called(whole: Path) -> None:
+    said = (whole / "log.txt").read_text()
+    assert f"watch: make tensorboard STUDY='{whole}'   use: make colorize MODEL='{whole}'\n" in said
 
 
 def test_tensorboard_reads_curves_and_examples(whole: Path) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from colorgan.plain_console import PlainConsole
 from colorgan.record import EpochRecord, State, TrialRecord
+from search.comparison import DEFAULT
 from search.outcome import summary_lines, summary_table
+from search.promoted import Promoted
 from search.snapshot import Snapshot
 from search.study import StudySpec
 from search.view import SteadyView, TerminalView, View
@@ -165,3 +168,21 @@ def test_a_quiet_view_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     view.show(SNAPSHOT)
     view.end()
     assert capsys.readouterr() == ("", "")
+
+
+def test_commands_can_be_pasted_whatever_the_folder_is_called() -> None:
+    folder, output = Path("my results/sky"), io.StringIO()
+    lines = summary_lines(SPEC, folder, {"best": {"number": 1}})
+    view = TerminalView(PlainConsole(file=output, width=300))
+    view.start(SPEC, folder, "84 train")
+    promoted = Promoted(folder / "promoted", {"candidates": [], "promoted": DEFAULT}, None).lines()
+    said = "\n".join([*lines, *promoted, output.getvalue()])
+    for command in (
+        "python -m colorgan train 'my results/sky/trials/0001/config.yaml'",
+        "make tensorboard STUDY='my results/sky'; as a report: make compare STUDY='my results/sky'",
+        "make promote STUDY='my results/sky'",
+        "watch: make tensorboard STUDY='my results/sky' ",
+        "make tensorboard STUDY='my results/sky/confirm'",
+        "make train CONFIG='my results/sky/promoted/config.yaml' EPOCHS=100",
+    ):
+        assert command in said
