@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -82,22 +82,30 @@ def owned(path: Path, *, takeover: bool = False) -> Iterator[Owner | None]:
 
     Raises:
         StudyBusyError: Another process has it.
+        OSError: It cannot be written, with `path` as its file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     before = Owner.named_in(path)
     with _lock(path, takeover) as file:
-        file.write(json.dumps(asdict(Owner.me())))
-        file.flush()
+        _sign(path, file)
         try:
             yield before
         finally:
             file.truncate(0)
 
 
-def _lock(path: Path, takeover: bool) -> IO[str]:
+def _sign(path: Path, file: RawIOBase) -> None:
+    """Writes who has the lock, through the file that holds it: to close another of the same could let it go."""
+    try:
+        file.write(json.dumps(asdict(Owner.me())).encode())
+    except OSError as error:  # which names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _lock(path: Path, takeover: bool) -> RawIOBase:
     """Returns the locked and emptied file."""
     while True:
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+b", buffering=0)  # so that closing it writes nothing
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -126,7 +134,7 @@ def _make_way(path: Path, takeover: bool) -> None:
     raise StudyBusyError(f"{path.parent}: this study is being run by {owner or 'another process'}; {remedy}")
 
 
-def _is_at(path: Path, file: IO[str]) -> bool:
+def _is_at(path: Path, file: RawIOBase) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

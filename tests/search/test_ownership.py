@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from colorgan.disk import explain
 from search.ownership import Owner, StudyBusyError, owned
 
 OWN = """
@@ -78,4 +80,17 @@ def test_a_lock_file_that_names_nobody_is_no_hindrance(tmp_path: Path, content: 
     (tmp_path / ".driver").write_text(content)
     assert Owner.named_in(tmp_path / ".driver") is None
     with owned(tmp_path / ".driver") as before:
+        assert before is None
+
+
+def test_a_lock_that_a_full_disk_leaves_unwritten_is_named_and_free(tmp_path: Path) -> None:
+    lock, limits = tmp_path / "study" / ".driver", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # as if the disk were full
+    try:
+        with pytest.raises(OSError) as raised, owned(lock):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert explain(raised.value).startswith(f"{lock}: cannot be written: ")
+    with owned(lock) as before:
         assert before is None
