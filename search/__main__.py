@@ -259,7 +259,7 @@ def _show(folder: Path) -> None:
     result, console = load_result(folder), make_console()
     console.print(summary_table(result.spec, result.records, result.summary.get("baselines", {})))
     owner = Owner.named_in(StudyFolder(folder).lock)
-    for line in summary_lines(result.spec, result.folder, result.summary, owner):
+    for line in summary_lines(result.spec, result.folder, result.records, result.summary, owner):
         console.print(line, soft_wrap=True, markup=False)
 
 

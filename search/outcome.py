@@ -11,7 +11,7 @@ from rich.table import Table
 
 from colorgan.record import TrialRecord
 from search.ownership import Owner
-from search.snapshot import Baselines, best_record
+from search.snapshot import Baselines, best_record, count_states
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -59,18 +59,25 @@ def promotion_table(facts: Mapping[str, Any]) -> Table:
     return table
 
 
-def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any], owner: Owner | None = None) -> list[str]:
+def summary_lines(
+    spec: StudySpec,
+    folder: Path,
+    records: Sequence[TrialRecord],
+    summary: Mapping[str, Any],
+    owner: Owner | None = None,
+) -> list[str]:
     """Returns what a person wants to know beside the table: how the study went, where all is, what to type next.
 
     Args:
         spec: The study.
         folder: Its files.
-        summary: What its `summary.json` holds.
+        records: Of its trials, which are counted.
+        summary: What its `summary.json` holds, which may be missing or damaged.
         owner: The driver that its lock names.
     """
-    counts = summary.get("trials", {})
-    states = ", ".join(f"{counts[state]} {state}" for state in counts if state != "wanted" and counts[state])
-    lines = [f"{states or 'no trials yet'} of {counts.get('wanted', spec.search.trials)} wanted"]
+    states = ", ".join(f"{count} {state}" for state, count in count_states(records).items() if count)
+    wanted = summary.get("trials", {}).get("wanted", spec.search.trials)
+    lines = [f"{states or 'no trials yet'} of {wanted} wanted"]
     if owner is not None:
         lines.append(_running_line(owner))
     elif summary.get("ending") not in (None, "finished"):
@@ -83,11 +90,12 @@ def summary_lines(spec: StudySpec, folder: Path, summary: Mapping[str, Any], own
         )
     lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
     place = quote(str(folder))
-    if best := summary.get("best"):
-        config = StudyFolder(folder).trial(best["number"]).config
+    best = best_record(records, spec.objective.direction)
+    if best is not None:
+        config = StudyFolder(folder).trial(best.number).config
         lines.append(f"train the best on: python -m colorgan train {quote(str(config))}")
     lines.append(f"compare in TensorBoard: make tensorboard STUDY={place}; as a report: make compare STUDY={place}")
-    if summary.get("best"):
+    if best is not None:
         lines.append(f"confirm and promote the best: make promote STUDY={place}")
     return lines
 

@@ -136,19 +136,25 @@ def test_a_best_default_stands_once_and_a_study_without_trials_has_an_empty_tabl
 
 def test_the_last_lines_say_how_it_went_where_all_is_and_what_to_type() -> None:
     summary = {
-        "trials": {"wanted": 10, "complete": 2, "pruned": 0, "failed": 1},
+        "trials": {"wanted": 10},
         "worker_seconds": 120.0,
         "wall_seconds": 61.0,
         "workers": 2,
         "busy_share": 0.875,
-        "best": {"number": 1, "config": "where/it/was/trials/0001/config.yaml"},
     }
-    text = "\n".join(summary_lines(SPEC, Path("results/sky"), summary))
-    assert "2 complete, 1 failed of 10 wanted" in text
+    text = "\n".join(summary_lines(SPEC, Path("results/sky"), TRIALS, summary))
+    assert "2 complete, 1 running of 10 wanted" in text
     assert "1 min 1 s on 2 workers, 87.5% of their time" in text
     assert "python -m colorgan train results/sky/trials/0001/config.yaml" in text
     assert "make tensorboard STUDY=results/sky" in text
-    assert summary_lines(SPEC, Path("results/sky"), {})[0] == "no trials yet of 50 wanted"
+    assert summary_lines(SPEC, Path("results/sky"), (), {})[0] == "no trials yet of 50 wanted"
+
+
+def test_trials_are_counted_and_the_best_is_named_without_a_summary() -> None:
+    lines = summary_lines(SPEC, Path("results/sky"), TRIALS, {})
+    assert lines[0] == "2 complete, 1 running of 50 wanted"
+    assert "train the best on: python -m colorgan train results/sky/trials/0001/config.yaml" in lines
+    assert "confirm and promote the best: make promote STUDY=results/sky" in lines
 
 
 @pytest.mark.parametrize(
@@ -172,7 +178,7 @@ def test_a_quiet_view_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_commands_can_be_pasted_whatever_the_folder_is_called() -> None:
     folder, output = Path("my results/sky"), io.StringIO()
-    lines = summary_lines(SPEC, folder, {"best": {"number": 1}})
+    lines = summary_lines(SPEC, folder, TRIALS, {})
     view = TerminalView(PlainConsole(file=output, width=300))
     view.start(SPEC, folder, "84 train")
     promoted = Promoted(folder / "promoted", {"candidates": [], "promoted": DEFAULT}, None).lines()
