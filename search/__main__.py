@@ -90,8 +90,12 @@ def run(
         typer.echo("stopped by what is said above; once that is mended, the same command goes on", err=True)
         raise typer.Exit(FAILED)
     if ending == "too many failures" or result.best_config is None:
-        what = "too many trials failed in a row" if ending == "too many failures" else "no trial was completed"
-        typer.echo(f"{what}; the reasons are in {result.folder / 'trials.csv'}", err=True)
+        from search.outcome import why_no_best
+
+        table = result.folder / "trials.csv"
+        failures = f"too many trials failed in a row; the reasons are in {table}"
+        why = failures if ending == "too many failures" else why_no_best(result.spec, result.records, table)
+        typer.echo(plain(why), err=True)
         raise typer.Exit(FAILED)
 
 

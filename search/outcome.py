@@ -100,6 +100,25 @@ def summary_lines(
     return lines
 
 
+def why_no_best(spec: StudySpec, records: Sequence[TrialRecord], table: Path) -> str:
+    """Returns why a study has no best trial.
+
+    Args:
+        spec: The study.
+        records: Of its trials.
+        table: Where they are listed.
+    """
+    complete = [record for record in records if record.state == "complete"]
+    broken = [key for key in spec.constraints if any(record.violations.get(key, 0.0) > 0 for record in complete)]
+    if not broken:
+        return f"no trial was completed; the reasons are in {table}"
+    bounds = ", ".join(f"{key} {spec.constraints[key].words()}" for key in broken)
+    return (
+        f"no trial holds the study's constraints ({bounds}); those that were completed ({len(complete)}) are in "
+        f"{table}. Let the study run further (--trials), or give one with other constraints a new name"
+    )
+
+
 def _running_line(owner: Owner) -> str:
     match owner.is_alive:
         case True:

@@ -106,6 +106,25 @@ def test_status_shows_a_study_by_its_file_or_its_folder(study: Path) -> None:
         assert "12.5" in result.output
 
 
+def test_a_study_whose_trials_hold_no_constraint_is_not_said_to_have_completed_none(study: Path) -> None:
+    study.write_text(
+        f"{GOOD.replace('trials: 7', 'trials: 1')}constraints: {{parameters: {{max: 9}}, valid/ssim: {{min: 0.1}}}}"
+    )
+    folder, spec = StudyFolder(Path("results/sky")), read_study(study)
+    folder.trial(0).prepare(spec.train)
+    folder.study.write_text(spec.to_yaml())
+    params = {"optimizer.generator_learning_rate": 2e-4}
+    violations = {"parameters": 0.5, "valid/ssim": -0.1}
+    record = TrialRecord(number=0, state="complete", objective=12.5, seed=0, params=params, violations=violations)
+    write_record(folder.trial(0).record, record)
+    result = search("run", study)
+    assert result.exit_code == 1
+    assert (
+        "no trial holds the study's constraints (parameters at most 9); those that were completed (1) are in"
+        in result.stderr
+    )
+
+
 def test_a_dashboard_needs_a_study_that_has_run(study: Path) -> None:
     result = search("tensorboard", study)
     assert result.exit_code == 2
