@@ -6,6 +6,7 @@
 - `load_batch(batch)`: the crops of a batch, uint8 (batch, size, size, 3), as the training step takes them.
 - `says_no_memory(error)`: whether an error of the backend's own says that this machine or its GPU had no memory left.
 - `keep_to_share()`: called before anything is computed, keeps the process to its part of a GPU's memory.
+- `room_for(length)`: the length, at least so much, for which what is computed once by the way is best computed.
 - `multiplies_exactly()`: whether matrix products keep float32's precision.
 """
 
@@ -19,7 +20,14 @@ keras.config.set_image_data_format("channels_last")  # whatever a user's keras.j
 keras.config.set_floatx("float32")
 
 if keras.backend.backend() == "jax":
-    from colorgan.jax_backend import compiled, keep_to_share, multiplies_exactly, normalize_batch, says_no_memory
+    from colorgan.jax_backend import (
+        compiled,
+        keep_to_share,
+        multiplies_exactly,
+        normalize_batch,
+        room_for,
+        says_no_memory,
+    )
     from colorgan.jax_photos import load_batch
 else:
     from colorgan.tensorflow_backend import (
@@ -28,6 +36,7 @@ else:
         load_batch,
         multiplies_exactly,
         normalize_batch,
+        room_for,
         says_no_memory,
     )
 
@@ -38,6 +47,7 @@ __all__ = [
     "memory_ran_out",
     "multiplies_exactly",
     "normalize_batch",
+    "room_for",
     "says_no_memory",
 ]
 

@@ -24,12 +24,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
 from PIL import Image
 
+from colorgan.backend import room_for
 from colorgan.color import Planes, displayed_planes, lab_planes, split_photo
 from colorgan.decode import PhotoError, short_sides
 from colorgan.disk import explain, out_of_room
@@ -188,14 +189,15 @@ def _resize(
 
 
 def _paint_strip(pixels: Pixels, chroma: NDArray[np.float32]) -> Pixels:
-    white = np.iinfo(pixels.dtype).max
-    lightness, _ = split_photo(pixels if pixels.dtype == np.uint8 else pixels / np.float32(white))
-    lab = [ops.convert_to_numpy(plane) for plane in lab_planes(lightness, chroma)]
+    white, count = np.iinfo(pixels.dtype).max, chroma.shape[0] * chroma.shape[1]
+    given = _padded(pixels.reshape(count, 3))
+    lightness, _ = split_photo(given if given.dtype == np.uint8 else given / np.float32(white))
+    lab = [ops.convert_to_numpy(plane)[:count] for plane in lab_planes(lightness, _padded(chroma.reshape(count, 2)))]
     rgb, kept = _display(lab)
     if not kept.all():
         rgb[~kept] = _display(_within_gamut([plane[~kept] for plane in lab]))[0]
     painted: Pixels = np.round(rgb * white).astype(pixels.dtype)
-    return painted
+    return painted.reshape(pixels.shape)
 
 
 def _within_gamut(lab: Planes) -> Planes:
@@ -215,6 +217,12 @@ def _within_gamut(lab: Planes) -> Planes:
 
 def _display(lab: Planes) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Returns sRGB in [0, 1], clipped, (..., 3), and where it still has its lightness."""
-    rgb, shown = displayed_planes(lab)
-    kept = np.abs(ops.convert_to_numpy(shown[0]) - lab[0]) <= LIGHTNESS_TOLERANCE
-    return np.stack([ops.convert_to_numpy(plane) for plane in rgb], axis=-1), kept
+    count = len(lab[0])
+    rgb, shown = displayed_planes([_padded(plane) for plane in lab])
+    kept = np.abs(ops.convert_to_numpy(shown[0])[:count] - lab[0]) <= LIGHTNESS_TOLERANCE
+    return np.stack([ops.convert_to_numpy(plane)[:count] for plane in rgb], axis=-1), kept
+
+
+def _padded(rows: NDArray[Any]) -> NDArray[Any]:
+    """Returns rows with zeros behind them, so that a backend that compiles for each length meets few of them."""
+    return np.pad(rows, [(0, room_for(len(rows)) - len(rows)), *[(0, 0)] * (rows.ndim - 1)])

@@ -55,6 +55,11 @@ def says_no_memory(error: BaseException) -> bool:
     return isinstance(error, jax.errors.JaxRuntimeError) and _OF_MEMORY.search(str(error)) is not None
 
 
+def room_for(length: int) -> int:
+    """Returns the power of two that is at least a length: XLA compiles for each length, and keeps what it compiled."""
+    return 1 << max(0, length - 1).bit_length()
+
+
 def multiplies_exactly() -> bool:
     """Returns whether a matrix product of float32 is one of float32: a GPU may round its inputs to 10 bits (TF32)."""
     return bool(jax.default_backend() == "cpu")

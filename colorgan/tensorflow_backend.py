@@ -73,6 +73,11 @@ def says_no_memory(error: BaseException) -> bool:
     return cuda or isinstance(error, tf.errors.ResourceExhaustedError)
 
 
+def room_for(length: int) -> int:
+    """Returns a length, as TensorFlow compiles for none."""
+    return length
+
+
 def multiplies_exactly() -> bool:
     """Returns whether a matrix product of float32 is one of float32: a GPU may round its inputs to 10 bits (TF32)."""
     return not tf.config.list_physical_devices("GPU")

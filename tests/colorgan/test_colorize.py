@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from colorgan import colorize
 from colorgan.__main__ import app
 from colorgan.checkpoint import Checkpoint
+from colorgan.color import Planes, displayed_planes
 from colorgan.colorize import colorize_photo, paint, predict_chroma
 from colorgan.config import parse_config
 from colorgan.folder import SAMPLE_FOLDER
@@ -162,6 +163,25 @@ def test_strips_are_painted_as_the_whole(
     assert np.ptp(chroma) > 0.1
     monkeypatch.setattr(colorize, "STRIP_PIXELS", 7 * china.shape[1])
     assert np.abs(paint(china, chroma).astype(int) - whole).max() <= 1
+
+
+def test_a_backend_that_compiles_for_each_length_meets_few_and_paints_the_same(
+    china: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chroma, met = np.random.default_rng(0).uniform(-1, 1, (16, 16, 2)).astype(np.float32), set[int]()
+    photos = [china[: 40 + n, : 50 + 3 * n] for n in range(6)]
+    plain = [paint(photo, chroma) for photo in photos]
+
+    def displayed(planes: Planes) -> tuple[Planes, Planes]:
+        met.add(len(planes[0]))
+        return displayed_planes(planes)
+
+    monkeypatch.setattr(colorize, "displayed_planes", displayed)
+    monkeypatch.setattr(colorize, "room_for", lambda length: 1 << max(0, length - 1).bit_length())
+    for photo, expected in zip(photos, plain, strict=True):
+        assert np.array_equal(paint(photo, chroma), expected)
+    assert met <= {2**n for n in range(13)}
+    assert len(met) < len(photos)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (9, 8), (8, 128), (37, 23), (500, 61)])

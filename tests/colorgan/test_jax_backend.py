@@ -9,7 +9,7 @@ if keras.backend.backend() != "jax":
 
 import jax
 
-from colorgan.backend import compiled, memory_ran_out
+from colorgan.backend import compiled, memory_ran_out, room_for
 from colorgan.config import PrecisionConfig
 
 
@@ -38,3 +38,7 @@ def test_memory_that_ran_out_is_recognised_also_behind_other_errors():
         assert memory_ran_out(behind)
     assert not memory_ran_out(jax.errors.JaxRuntimeError("INTERNAL: something else"))
     assert not memory_ran_out(ValueError("out of memory"))
+
+
+def test_what_is_compiled_for_each_length_meets_powers_of_two_alone():
+    assert [room_for(length) for length in (1, 2, 3, 1000, 1024, 1025)] == [1, 2, 4, 1024, 1024, 2048]
