@@ -15,6 +15,7 @@ import optuna
 from colorgan.checkpoint import remove_previous
 from colorgan.epoch import EpochResult
 from colorgan.record import Outcome, TrialRecord
+from search.absence import Absence
 from search.checkpoint_store import CheckpointStore
 from search.dispatcher import Dispatcher
 from search.engines import Engine
@@ -80,7 +81,7 @@ class Driver:
             say=say,
             store=store,
         )
-        self._started = clock()
+        self._started, self._absence = clock(), Absence(clock)
         self._trained_seconds, self._shown = 0.0, -math.inf
         self._failures_in_a_row, self._finished_here = 0, 0
         self._stopping = Stopping()
@@ -273,10 +274,11 @@ class Driver:
             if not self._stopping.begun:
                 self._say("stopping: running trials are saved first; Ctrl-C again does not wait for them")
             self._stop("interrupted")
-        limits = self._spec.search
+        limits, away = self._spec.search, self._absence.seconds()
         for live in self._trials.running.values():
             limit = limits.trial_timeout_seconds
-            if limit and live.decision is None and live.record.seconds + live.attempt_seconds > limit:
+            live.unwatched_seconds += min(away, live.attempt_seconds)  # its end may lie in the mail
+            if limit and live.decision is None and live.watched_seconds > limit:
                 live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
                 self._engine.kill(live.number)
         limit = limits.study_timeout_seconds

@@ -37,6 +37,7 @@ class LiveTrial:
         decision: How it will end once its worker has left it, decided by the driver: state and reason.
         clock: Seconds of the time that its worker lives in.
         dispatched: What the clock said at its dispatch to the worker that has it.
+        unwatched_seconds: For how long the driver did not look after it while a worker had it.
         architecture: Key of what a worker must have built for it.
     """
 
@@ -49,6 +50,7 @@ class LiveTrial:
     clock: Callable[[], float] = time.monotonic
     decision: tuple[Outcome, str] | None = None
     dispatched: float | None = None
+    unwatched_seconds: float = 0.0
     architecture: str = field(init=False)
     _epochs: int = field(init=False)
     _reported: set[int] = field(default_factory=set)
@@ -67,6 +69,11 @@ class LiveTrial:
     def attempt_seconds(self) -> float:
         """Time since its dispatch."""
         return self.clock() - self.dispatched if self.dispatched is not None else 0.0
+
+    @property
+    def watched_seconds(self) -> float:
+        """Time since its dispatch and in earlier attempts, while the driver looked after it."""
+        return self.record.seconds + self.attempt_seconds - self.unwatched_seconds
 
     def prepare(self) -> None:
         """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""

@@ -126,6 +126,10 @@ class WorkerHandle:
             self._alive_at, self._computed = now, computed
         return now - self._alive_at
 
+    def excuse(self, seconds: float) -> None:
+        """Counts so much less of that time: nobody was there to hear it."""
+        self._alive_at = min(time.monotonic(), self._alive_at + seconds)
+
     def kill(self, reason: str) -> None:
         """Ends it at once, a stopped one too."""
         self.killed = self.killed or reason

@@ -65,7 +65,7 @@ class LocalEngine(Pool[WorkerHandle]):
         wanted = workers or len(self._gpus) * workers_per_gpu or usable_cores()
         self.count = min(wanted, math.ceil((most or wanted) / (places or 1)))
         self._logs, self._max_trials, self._max_bytes = logs, trials_per_worker, worker_memory_bytes
-        self._stuck_seconds, self._looked = stuck_seconds, 0.0
+        self._stuck_seconds, self._looked = stuck_seconds, time.monotonic()
         self._retired: list[WorkerHandle] = []
         self._mail: SimpleQueue[tuple[WorkerHandle, Event | None]] = SimpleQueue()
         self._ended_seconds, self._early_deaths = 0.0, 0
@@ -90,16 +90,9 @@ class LocalEngine(Pool[WorkerHandle]):
         Raises:
             EngineError: Workers die before they are ready, again and again.
         """
-        self._look()
-        events: list[Event] = []
-        try:
-            worker, event = self._mail.get(timeout=seconds)
-            while True:
-                if self._workers.get(worker.number) is worker:  # else it was let go
-                    events += [self._take(worker, event)] if event is not None else self._bury(worker)
-                worker, event = self._mail.get_nowait()
-        except Empty:
-            return events
+        events = self._listen(seconds)
+        self._look()  # not before: what a worker has said shows that it lives
+        return events
 
     def worker_seconds(self) -> float:
         """Returns the summed life time of all workers so far."""
@@ -120,6 +113,18 @@ class LocalEngine(Pool[WorkerHandle]):
             worker.end(QUIT_SECONDS)
         self._retired.clear()
 
+    def _listen(self, seconds: float) -> list[Event]:
+        """Returns what workers said, waiting up to `seconds` for something."""
+        events: list[Event] = []
+        try:
+            worker, event = self._mail.get(timeout=seconds)
+            while True:
+                if self._workers.get(worker.number) is worker:  # else it was let go
+                    events += [self._take(worker, event)] if event is not None else self._bury(worker)
+                worker, event = self._mail.get_nowait()
+        except Empty:
+            return events
+
     def _spawn(self, number: int) -> None:
         log = self._logs / f"worker-{number}.log"
         self._workers[number] = WorkerHandle(
@@ -135,14 +140,11 @@ class LocalEngine(Pool[WorkerHandle]):
         return worker_environment(self._backend, gpu_share=1 / sharers) | {"CUDA_VISIBLE_DEVICES": self._gpus[place]}
 
     def _look(self) -> None:
-        """Kills workers that do nothing any more: stopped by a signal, or waiting for what never comes."""
-        limit, now = self._stuck_seconds, time.monotonic()
-        if limit is None or now - self._looked < LOOK_SECONDS:
-            return
-        self._looked = now
-        for worker in self._workers.values():
-            if worker.stuck_seconds() > limit:
-                worker.kill(f"its worker process did nothing for {limit:g} s (stuck_seconds) and was ended")
+        """Kills workers that do nothing any more."""
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._end_stuck(self._stuck_seconds)
 
     def _take(self, worker: WorkerHandle, event: Event) -> Event:
         worker.take(event)

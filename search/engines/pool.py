@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
+from search.absence import Absence
 from search.engines.workload import Workload
 from search.known_photos import StudyPhotos
 from search.messages import Job, StopTrial
@@ -32,6 +33,12 @@ class PoolWorker(Protocol):
     def kill(self, reason: str) -> None:
         """Ends it at once."""
 
+    def stuck_seconds(self) -> float:
+        """Returns for how long it has neither said nor computed anything, though it had to."""
+
+    def excuse(self, seconds: float) -> None:
+        """Counts so much less of that time: nobody was there to hear it."""
+
 
 Worker = TypeVar("Worker", bound=PoolWorker)
 
@@ -47,6 +54,7 @@ class Pool(Generic[Worker]):
         """
         self._workers: dict[int, Worker] = {}
         self._photos = photos
+        self._absence = Absence()
 
     def idle(self) -> Sequence[int]:
         """Returns the workers that wait for a job, one with several free places so many times."""
@@ -76,6 +84,20 @@ class Pool(Generic[Worker]):
                 worker.stop(StopTrial(number, save=False))
             else:
                 worker.kill(ON_PURPOSE)
+
+    def _end_stuck(self, limit: float | None) -> None:
+        """Kills workers that do nothing any more: stopped by a signal, or waiting for what never comes.
+
+        Call it when what they have said is read. While the driver was away they may have waited for it.
+
+        Args:
+            limit: Seconds for which they may be so; None: for ever.
+        """
+        away = self._absence.seconds()
+        for worker in self._workers.values():
+            worker.excuse(away)
+            if limit is not None and worker.stuck_seconds() > limit:
+                worker.kill(f"its worker process did nothing for {limit:g} s (stuck_seconds) and was ended")
 
     def _having(self, number: int) -> list[Worker]:
         return [worker for worker in self._workers.values() if number in worker.load.jobs]

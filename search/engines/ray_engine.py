@@ -91,15 +91,9 @@ class RayEngine(Pool[RayWorker]):
         Raises:
             EngineError: A node lacks what the study needs, or workers die before they are ready, again and again.
         """
-        self._look()
-        asked = {worker.asked: worker for worker in self._workers.values()}
-        if not asked:
-            time.sleep(seconds)
-            return []
-        answered, _ = ray.wait(list(asked), num_returns=1, timeout=seconds)
-        if answered:  # all that have, not only the first
-            answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
-        return [event for answer in answered for event in self._hear(asked[answer])]
+        events = self._listen(seconds)
+        self._look()  # not before: what a worker has said shows that it lives
+        return events
 
     def worker_seconds(self) -> float:
         """Returns the summed life time of all workers so far."""
@@ -120,6 +114,17 @@ class RayEngine(Pool[RayWorker]):
             worker.await_end(END_SECONDS)
         self._retired.clear()
         self._cluster.close()
+
+    def _listen(self, seconds: float) -> list[Event]:
+        """Returns what workers said, waiting up to `seconds` for something."""
+        asked = {worker.asked: worker for worker in self._workers.values()}
+        if not asked:
+            time.sleep(seconds)
+            return []
+        answered, _ = ray.wait(list(asked), num_returns=1, timeout=seconds)
+        if answered:  # all that have, not only the first
+            answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
+        return [event for answer in answered for event in self._hear(asked[answer])]
 
     def _join(self) -> None:
         self._cluster.join()
@@ -154,10 +159,7 @@ class RayEngine(Pool[RayWorker]):
         if waiting and not self._said_room and now - waiting[0].made_at > PATIENCE_SECONDS:
             self._said_room = True
             self._say(f"{len(waiting)} workers wait for room in the cluster; each needs {_words(self._need)}")
-        limit = self._settings.stuck_seconds
-        for worker in self._workers.values():
-            if limit is not None and worker.stuck_seconds() > limit:
-                worker.kill(f"its worker process did nothing for {limit:g} s (stuck_seconds) and was ended")
+        self._end_stuck(self._settings.stuck_seconds)
 
     def _hear(self, worker: RayWorker) -> Sequence[Event]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -181,7 +182,14 @@ class Study:
         driver = self.driver(spec, engine, seen=lambda: seen(driver))
         return driver.run()
 
-    def driver(self, spec: StudySpec, engine: Generators, *, seen: Callable[[], None] = lambda: None) -> Driver:
+    def driver(
+        self,
+        spec: StudySpec,
+        engine: Generators,
+        *,
+        seen: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Driver:
         space = Space(spec.space, spec.train)
         study = optuna.create_study(
             storage=self.storage,
@@ -192,7 +200,16 @@ class Study:
             load_if_exists=True,
         )
         source = TrialSource(spec, study, space, self.plan)
-        return Driver(spec, study, engine, self.folder, source=source, show=lambda _: seen(), say=self.lines.append)
+        return Driver(
+            spec,
+            study,
+            engine,
+            self.folder,
+            source=source,
+            show=lambda _: seen(),
+            say=self.lines.append,
+            clock=clock,
+        )
 
     @property
     def optuna(self) -> optuna.Study:
@@ -415,6 +432,22 @@ def test_a_hung_trial_is_stopped_at_its_limit_while_others_go_on(study: Study) -
     assert study.states == ["FAIL", "COMPLETE", "COMPLETE"]
     assert study.records[0].reason == "ran longer than trial_timeout_seconds 0.5"
     assert study.trials[0].datetime_complete > study.trials[1].datetime_complete  # type: ignore[operator]
+
+
+def test_that_the_driver_was_away_is_not_held_against_a_trial(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)
+    now, aways = [0.0], [300.0]
+
+    def seen(driver: Driver) -> None:
+        now[0] += 1.0
+        if aways and driver.snapshot().records[-1].epochs:
+            now[0] += aways.pop()  # as if its storage had not answered, or Ctrl-Z had stopped it
+
+    spec = study_of(trial_timeout_seconds=60)
+    driver = study.driver(spec, Generators(), seen=lambda: seen(driver), clock=lambda: now[0])
+    assert driver.run() == "finished"
+    assert study.states == ["COMPLETE"] * 3
+    assert not aways
 
 
 def test_the_studys_time_limit_leaves_it_resumable(study: Study) -> None:

@@ -13,9 +13,10 @@ import optuna
 import psutil
 import pytest
 
+from search.absence import Absence
 from search.driver import Driver
 from search.engines.local import EngineError, LocalEngine, usable_cores, visible_gpus
-from search.messages import Event, Job, TrialEnded, WorkerReady
+from search.messages import Event, Job, TrialEnded, WorkerLost, WorkerReady
 from search.source import TrialSource
 from search.space import Space
 from search.storage import StudyFolder
@@ -42,6 +43,19 @@ print(worker.pid, flush=True)
 time.sleep(600)
 """
 SPACE = {"optimizer.generator_learning_rate": {"type": "float", "low": 1e-4, "high": 1e-3}}
+
+
+ANSWERING = """
+import sys
+from multiprocessing.connection import Connection
+from search.messages import TrialEnded, WorkerReady
+connection = Connection(int(sys.argv[3]))
+connection.send(WorkerReady(0, "CPU", 0.1))
+while True:
+    job = connection.recv()
+    if job.number != 2:
+        connection.send(TrialEnded(job.number, "complete"))
+"""
 
 
 def study_of(train: dict[str, Any] = TRAIN, **search: Any) -> StudySpec:
@@ -137,6 +151,32 @@ def test_a_worker_that_is_stopped_in_the_middle_of_a_message_holds_nobody_up(
         for _ in range(5):
             assert engine.wait(0.1) == []
         assert log.read_text() == ""
+    finally:
+        engine.close()
+
+
+def test_that_the_driver_was_away_is_not_held_against_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering = tmp_path / "python"
+    answering.write_text(f"#!{sys.executable}\n{ANSWERING}")
+    answering.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(answering))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    engine, now = LocalEngine(workers=1, logs=tmp_path / "logs", stuck_seconds=2.0), [0.0]
+    engine._absence = Absence(lambda: now[0])
+    engine.start()
+    try:
+        wait_until_idle(engine, 1)
+        for number in (0, 1):  # whose ends lie ready meanwhile
+            engine.dispatch(0, job(number, tmp_path))
+            time.sleep(2.5)
+            assert hear(engine, lambda _: True) == [TrialEnded(number, "complete")]
+        engine.dispatch(0, job(2, tmp_path))  # which does not end
+        time.sleep(2.5)
+        now[0] = 1000.0
+        assert engine.wait(0.5) == []
+        (lost,) = hear(engine, lambda _: True)
+        assert isinstance(lost, WorkerLost)
+        assert lost.reason == "its worker process did nothing for 2 s (stuck_seconds) and was ended"
     finally:
         engine.close()
 

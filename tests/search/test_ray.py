@@ -19,6 +19,7 @@ from colorgan.config import DataConfig, TrainConfig
 from colorgan.packs import CACHE_VARIABLE
 from colorgan.photos import open_photos
 from colorgan.versions import versions
+from search.absence import Absence
 from search.storage import StudyFolder
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
@@ -214,7 +215,7 @@ class ScriptedWorker:
         self.memory_bytes, self.kills, self.ready, self.ready_at = 0, list[str](), True, time.monotonic()
         self.made_at = self.ready_at
         self.says: list[Event] = [WorkerReady(number, "CPU", 0.0)]
-        self.begin = self.load.begin
+        self.begin, self.stuck = self.load.begin, 0.0
         self.made.append(self)
 
     @property
@@ -225,13 +226,17 @@ class ScriptedWorker:
         events, self.says = tuple(self.says), []
         for event in events:
             self.load.take(event)
+            self.stuck = 0.0
         return Heard(events, cpu_seconds=1.0, memory_bytes=0)
 
     def kill(self, reason: str) -> None:
         self.kills.append(reason)
 
     def stuck_seconds(self) -> float:
-        return 0.0
+        return self.stuck
+
+    def excuse(self, seconds: float) -> None:
+        self.stuck = max(0.0, self.stuck - seconds)
 
     def await_end(self, seconds: float) -> None:
         assert self.kills, seconds
@@ -287,6 +292,25 @@ def test_a_worker_that_waits_for_room_is_let_go_when_its_node_is_gone(monkeypatc
     monkeypatch.setattr(ScriptedCluster, "places", 1)
     engine.wait(0.1)
     assert (engine.count, first.kills, len(second.kills)) == (1, [], 1)
+    engine.close()
+
+
+def test_that_the_driver_was_away_is_not_held_against_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "LOOK_SECONDS", 0.0)
+    engine, now = scripted(monkeypatch, Search(workers=1, stuck_seconds=120.0)), [0.0]
+    engine._absence = Absence(lambda: now[0])
+    (worker,) = ScriptedWorker.made
+    engine.dispatch(0, Job(0, TrainConfig(), tmp_path / "0.npz"))
+    worker.stuck = now[0] = 150.0
+    assert engine.wait(0.1) == []
+    assert worker.kills == []
+    worker.stuck, worker.says = 150.0, [TrialEnded(0, "complete")]  # its answer lay ready
+    assert engine.wait(0.1) == [TrialEnded(0, "complete")]
+    assert worker.kills == []
+    engine.dispatch(0, Job(1, TrainConfig(), tmp_path / "1.npz"))
+    worker.stuck = 150.0
+    engine.wait(0.1)
+    assert len(worker.kills) == 1
     engine.close()
 
 
