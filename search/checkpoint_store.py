@@ -10,8 +10,9 @@ from __future__ import annotations
 import shutil
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,11 +79,17 @@ class CheckpointStore:
 
     def upload(self, number: int, path: Path, *, step: int) -> None:
         """Keeps a trial's state at a step, and of its older ones the last."""
-        target = f"{self._folder(number)}/checkpoint-{step:012d}.npz"
+        target = f"{self._folder(number)}/{_name(step)}"
         self._patiently(lambda: self._put(path, target))
-        for older in self._states(number)[KEPT:]:
-            with suppress(FileNotFoundError):  # a worker that was thought dead removes as well
-                self._patiently(lambda older=older: self._files.rm_file(older))  # type: ignore[misc]
+        self._discard(self._states(number)[KEPT:])
+
+    def go_on(self, number: int, *, step: int) -> None:
+        """Removes a trial's states beyond the step that its training now goes on from.
+
+        They are damaged, or another configuration's, where that had its number; as the last ones they would be kept.
+        """
+        last = _name(step)
+        self._discard([state for state in self._states(number) if state.rpartition("/")[2] > last])
 
     def download(self, number: int, path: Path) -> bool:
         """Writes a trial's last state to a file and the one before beside it, where there are any; returns whether."""
@@ -123,6 +130,11 @@ class CheckpointStore:
         found = self._patiently(lambda: self._files.find(self._folder(number)))
         return sorted((path for path in found if path.endswith(".npz")), reverse=True)
 
+    def _discard(self, states: Iterable[str]) -> None:
+        for state in states:
+            with suppress(FileNotFoundError):  # a worker that was thought dead removes as well
+                self._patiently(partial(self._files.rm_file, state))
+
     def _put(self, path: Path, target: str) -> None:
         if isinstance(self._files, LocalFileSystem):
             Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +165,10 @@ class CheckpointStore:
                     raise StoreError(f"checkpoints at {self.place}: {_words(error)}") from None
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
+def _name(step: int) -> str:
+    return f"checkpoint-{step:012d}.npz"  # by name they are in the order of their steps
 
 
 def _whole(path: Path) -> bool:

@@ -78,7 +78,7 @@ class FusedRunner:
         held = ExitStack()
         try:
             place = held.enter_context(shelf(job))
-            trainer = yield from self._runner.start(job, place.path)
+            trainer = yield from self._runner.start(job, place)
             if trainer.epoch >= job.last:
                 held.close()
                 yield self._runner.ended(job, job.ending)

@@ -36,6 +36,11 @@ class Shelf:
     path: Path
     store: CheckpointStore | None = None
 
+    def go_on(self, step: int) -> None:
+        """Lets go of what is kept of later steps than the one that the trial goes on from."""
+        if self.store is not None:
+            self.store.go_on(self.number, step=step)
+
     def keep(self, step: int) -> None:
         """Makes what was written to the file outlast this worker."""
         if self.store is not None:

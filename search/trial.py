@@ -9,7 +9,6 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 
 from colorgan.backend import keep_to_share, memory_ran_out
 from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
@@ -55,12 +54,12 @@ class TrialRunner:
         except Exception as error:  # noqa: BLE001 - a failing trial is data: it must not take the worker with it
             yield self.failed(job, error)
 
-    def start(self, job: Job, checkpoint: Path) -> Generator[Event, None, Trainer]:
+    def start(self, job: Job, place: Shelf) -> Generator[Event, None, Trainer]:
         """Builds or resets what the job's trial needs, goes on from its checkpoint, says so, and returns its trainer.
 
         Args:
             job: The trial.
-            checkpoint: The file that its checkpoint is in, if there is one.
+            place: Where its checkpoint is, if there is one.
         """
         started, self._doing = time.perf_counter(), "while the networks were built"
         photos = self._open(job)
@@ -68,7 +67,8 @@ class TrialRunner:
         if job.baselines:
             yield BaselinesMeasured(trainer.baselines())
         self._doing = "while the checkpoint was read"
-        note = resume(trainer, job.config, checkpoint)
+        note = resume(trainer, job.config, place.path)
+        place.go_on(trainer.step)
         setup = time.perf_counter() - started
         yield TrialStarted(job.number, built, setup, tuple(trainer.history), trainer.parameters, note)
         self._doing = f"in epoch {trainer.epoch + 1}"
@@ -105,7 +105,7 @@ class TrialRunner:
         return TrialEnded(job.number, how, reason, trace, frozenset(self._trainers))
 
     def _train(self, job: Job, place: Shelf, stop: Callable[[], bool | None]) -> Iterator[Event]:
-        trainer = yield from self.start(job, place.path)
+        trainer = yield from self.start(job, place)
         for result in train(trainer, place.path, until=job.last, saved=lambda: place.keep(trainer.step)):
             if result is not None:
                 yield EpochDone(job.number, result)

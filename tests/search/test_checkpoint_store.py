@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from colorgan.checkpoint import Checkpoint, read_config
 from colorgan.config import TrainConfig
 from colorgan.record import TrialRecord
 from search import checkpoint_store
@@ -76,6 +77,34 @@ def test_of_each_trial_the_last_two_states_are_kept(place: str, tmp_path: Path) 
     again.remove(7)
     assert store.numbers() == {12}
     store.remove(12)
+
+
+def test_states_of_another_training_are_not_taken_for_later_ones(place: str, tmp_path: Path) -> None:
+    store, file = CheckpointStore(place, "anew"), tmp_path / "file.npz"
+    for step in (800, 900):
+        store.upload(3, written(tmp_path / "state", b"another's"), step=step)
+    store.go_on(3, step=0)
+    assert not store.download(3, file)
+    for step in (75, 150, 225):
+        store.upload(3, written(tmp_path / "state", str(step).encode()), step=step)
+    store.go_on(3, step=225)
+    store.download(3, file)
+    assert file.read_bytes() == b"225"
+    store.remove(3)
+
+
+def test_a_trial_begun_anew_leaves_its_own_network(tmp_path: Path) -> None:
+    from search.trial import TrialRunner
+
+    config, store = TrainConfig.model_validate(TRAIN), CheckpointStore(str(tmp_path / "shared"), "anew")
+    runner, home = TrialRunner(), tmp_path / "home.npz"
+    job = Job(0, config, tmp_path / "elsewhere.npz", until=2, store=store.key)
+    other = config.with_values({"seed": 7})
+    assert list(runner.run(Job(0, other, job.checkpoint, store=store.key), lambda: None))
+    events = list(runner.run(job, lambda: None))
+    assert any("of another configuration" in event.note for event in events if isinstance(event, TrialStarted))
+    store.bring(0, home)
+    assert (read_config(home).seed, Checkpoint.load(home).step) == (config.seed, 4)
 
 
 def test_a_state_from_before_is_taken_over_unless_there_is_a_newer_one(place: str, tmp_path: Path) -> None:
