@@ -68,6 +68,7 @@ class TrialRecord(Part):
     Attributes:
         number: In its study; 0 for a run by hand.
         reason: Why it was pruned or failed, or what became of its worker.
+        prune_reason: Why it is to be pruned, decided while its worker has not left it yet.
         objective: The objective at its last report; for a complete trial its final value.
         further: The further objectives at its last report, by name.
         violations: By how much of its bound each constraint is violated, at most 0 where it holds (`search/aims.py`).
@@ -87,6 +88,7 @@ class TrialRecord(Part):
     number: int
     state: State
     reason: str = ""
+    prune_reason: str = ""
     objective: float | None = None
     further: dict[str, float] = Field(default_factory=dict)
     violations: dict[str, float] = Field(default_factory=dict)

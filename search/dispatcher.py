@@ -139,6 +139,8 @@ class Dispatcher:
         match live.record.state:
             case "complete" | "pruned" | "failed" as outcome:  # a driver was killed just before it told Optuna
                 self._finish(live, outcome, live.record.reason)
+            case _ if why := live.record.prune_reason:  # a driver was killed before the trial's worker had left it
+                self._finish(live, "pruned", why)
             case _ if refused:
                 self._finish(live, "failed", refused)
             case _:

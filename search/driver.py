@@ -184,7 +184,7 @@ class Driver:
     def _prune(self, live: LiveTrial, why: str) -> None:
         """Stops a trial if there is a reason."""
         if why and live.decision is None:
-            live.decision = ("pruned", why)
+            live.decide_to_prune(why)  # before its worker hears of it
             self._engine.stop(live.number, save=False)
 
     def _needless(self, record: TrialRecord) -> str:

@@ -123,6 +123,14 @@ class LiveTrial:
             return False
         return should_prune(self.trial)
 
+    def decide_to_prune(self, reason: str) -> None:
+        """Notes that it is to be pruned once its worker has left it, for a later driver too.
+
+        A pruner that has said so once need not say it again.
+        """
+        self.decision = ("pruned", reason)
+        self._update(prune_reason=reason)
+
     def leave(self, reason: str, *, state: Literal["waiting", "paused"] = "waiting") -> None:
         """Notes that no worker has it any more, though it is not finished."""
         self._update(state=state, reason=reason, seconds=self.record.seconds + self.attempt_seconds)
@@ -138,7 +146,8 @@ class LiveTrial:
         """Ends it everywhere; without all that the study aims at, finite at its end, it has failed."""
         if state == "complete" and (unknown := self._unknown()):
             state, reason = "failed", f"{unknown} was not finite at the end"
-        self._update(state=state, reason=reason, seconds=self.record.seconds + self.attempt_seconds)
+        seconds = self.record.seconds + self.attempt_seconds
+        self._update(state=state, reason=reason, prune_reason="", seconds=seconds)
         self.log(f"{state}{': ' if reason else ''}{reason}\n{traceback}".rstrip())
         end_session(self.session, self.record)
         self._note({"metrics": self.record.metrics, **({"reason": reason} if reason else {})})

@@ -535,6 +535,35 @@ def test_a_driver_killed_just_before_it_told_optuna_is_mended(study: Study) -> N
     assert study.records[0].state == "pruned"
 
 
+@pytest.mark.parametrize("name", ["successive_halving", "hyperband"])
+def test_what_was_to_be_pruned_is_pruned_though_the_driver_is_killed_first(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)  # so that each event is seen
+
+    def play(job: Job) -> Iterator[Event | None]:
+        return honest(job, value=20.0 + job.number)  # each is worse than those before
+
+    def seen(driver: Driver) -> None:
+        if any(live.decision for live in driver._trials.running.values()):
+            raise InterruptedError
+
+    spec = study_of(trials=6, pruner={"name": name, "min_resource": 1, "reduction_factor": 2})
+    undisturbed, killed = Study(StudyFolder(tmp_path / "undisturbed")), 0
+    undisturbed.run(spec, Generators(play))
+    ending = ""
+    while not ending:
+        try:
+            ending = study.run(spec, Generators(play, deaf=True), seen=seen)
+        except InterruptedError:
+            killed += 1
+    assert killed == undisturbed.states.count("PRUNED") > 0
+    assert [(r.state, r.reason, r.epochs) for r in study.records] == [
+        (r.state, r.reason, r.epochs) for r in undisturbed.records
+    ]
+    assert study.states == undisturbed.states
+
+
 def test_a_record_of_other_parameters_is_not_taken_for_the_trials_own(study: Study) -> None:
     files = study.folder.trial(0)
     files.path.mkdir(parents=True)
