@@ -158,11 +158,34 @@ def set_aside_damaged(run_dir: Path, home: Path) -> Path | None:
     Raises:
         OSError: A file cannot be read or moved.
     """
-    files = sorted(run_dir.glob(FILE_PATTERN))
-    damaged = next((file for file in files if not whole(file)), None)
-    for file in files if damaged else ():
-        set_aside(file.replace(home / file.name))
+    damaged = damaged_file(run_dir)
+    if damaged is not None:
+        set_events_aside(run_dir, home, last=damaged)
     return damaged
+
+
+def damaged_file(run_dir: Path) -> Path | None:
+    """Returns the first event file of a run that is damaged or torn; None where all are whole, or there is none.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    return next((file for file in sorted(run_dir.glob(FILE_PATTERN)) if not whole(file)), None)
+
+
+def set_events_aside(run_dir: Path, home: Path, *, last: Path) -> None:
+    """Moves all event files of a run to a folder on the same file system, which TensorBoard does not read.
+
+    Args:
+        run_dir: The run's directory.
+        home: The folder.
+        last: The damaged file, which goes last, so that who is killed in between finds that there is still one.
+
+    Raises:
+        OSError: A file cannot be moved.
+    """
+    for file in sorted(run_dir.glob(FILE_PATTERN), key=lambda file: (file == last, file)):
+        set_aside(file.replace(home / file.name))
 
 
 def _records(events: Iterable[Any]) -> bytes:

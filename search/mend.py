@@ -6,6 +6,8 @@ from the record. Checkpoints are the worker's (`colorgan/run.py`), the storage i
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorgan.disk import set_aside
-from colorgan.event_file import set_aside_damaged
+from colorgan.event_file import FILE_PATTERN, damaged_file, set_events_aside
 from colorgan.record import RecordError, TrialRecord, read_record, record_copy, write_record
 from search.aims import Aims
 from search.live_trial import aim_scalars, end_session, epoch_scalars
@@ -39,13 +41,14 @@ def mend_records(folder: StudyFolder, say: Callable[[str], None]) -> None:
         try:
             read_record(trial.record)
         except RecordError as error:
-            aside = set_aside(trial.record)
-            copied = _use_copy(trial)
-            say(f"{error}; set aside as {aside.name}{', its copy is used' if copied else ''}")
+            there = os.path.lexists(trial.record)  # else whoever was killed here has set it aside already
+            done = [f"set aside as {set_aside(trial.record).name}"] if there else []
+            done += ["its copy is used"] if _use_copy(trial) else []
+            say("; ".join([str(error), ", ".join(done)]) if done else str(error))
 
 
 def mend_events(folder: StudyFolder, space: Space, aims: Aims, say: Callable[[str], None]) -> None:
-    """Writes the sessions of trials anew whose event files are damaged or torn.
+    """Writes the sessions of trials anew whose event files are damaged or torn, or were set aside by one killed here.
 
     Args:
         folder: The study's files, owned by this process.
@@ -57,23 +60,39 @@ def mend_events(folder: StudyFolder, space: Space, aims: Aims, say: Callable[[st
         OSError: A file may not be read, renamed or written.
     """
     for record in folder.records():
-        home = folder.trial(record.number).path
-        if damaged := set_aside_damaged(folder.session(record.number), home):
-            _write_session(folder, record, space, aims)
+        home, run = folder.trial(record.number).path, folder.session(record.number)
+        damaged = damaged_file(run)
+        if damaged is None and (not run.is_dir() or any(run.glob(FILE_PATTERN))):
+            continue
+        anew = _write_session(folder, record, space, aims)
+        if damaged is not None:
+            set_events_aside(run, home, last=damaged)
             say(f"{damaged}: damaged; the trial's event files are set aside in {home} and made anew from its record")
+        for file in anew.glob("*"):  # one
+            file.replace(run / file.name)
+        anew.rmdir()
 
 
 def _use_copy(trial: TrialFolder) -> bool:
-    """Writes a record anew from its copy; returns whether there is a usable one."""
-    with suppress(RecordError):
-        write_record(trial.record, read_record(record_copy(trial.record)))
-        return True
-    return False
+    """Writes a record anew from its copy; returns whether there is a usable one. Another is set aside as well."""
+    copy = record_copy(trial.record)
+    try:
+        write_record(trial.record, read_record(copy))
+    except RecordError:
+        if os.path.lexists(copy):
+            set_aside(copy)
+        return False
+    return True
 
 
-def _write_session(folder: StudyFolder, record: TrialRecord, space: Space, aims: Aims) -> None:
-    """Writes all that the record knows of a session; of its images there are only the last."""
-    session = folder.open_session(record, space.shown(record.params))
+def _write_session(folder: StudyFolder, record: TrialRecord, space: Space, aims: Aims) -> Path:
+    """Writes all that the record knows of a session into a folder of the trial's, and returns that.
+
+    Of its images there are only the last. What is killed here has changed nothing that anybody reads.
+    """
+    anew = folder.trial(record.number).path / "events-anew"
+    shutil.rmtree(anew, ignore_errors=True)  # of one killed here
+    session = folder.open_session(record, space.shown(record.params), run=anew)
     for done, epoch in enumerate(record.epochs, start=1):
         then = aims.judged(record.model_copy(update={"epochs": record.epochs[:done]}))
         session.scalars(epoch.step, epoch_scalars(epoch) | aim_scalars(then))
@@ -81,6 +100,7 @@ def _write_session(folder: StudyFolder, record: TrialRecord, space: Space, aims:
     if (sheet := _sheet(folder.trial(record.number).examples)) is not None:
         session.images(step, "examples", sheet[np.newaxis])
     end_session(session, record)
+    return anew
 
 
 def _sheet(path: Path) -> NDArray[np.uint8] | None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from search.events import Session
 
 
+RECORDS = ("result.json", record_copy(Path("result.json")).name)  # of a trial, the second once it is finished
+
+
 class StorageError(CannotRunError):
     """The study's storage cannot be used; the message names it without its password."""
 
@@ -45,7 +48,7 @@ class TrialFolder:
     @property
     def record(self) -> Path:
         """Its `TrialRecord`."""
-        return self.path / "result.json"
+        return self.path / RECORDS[0]
 
     @property
     def checkpoint(self) -> Path:
@@ -147,17 +150,20 @@ class StudyFolder:
         """Returns the run directory of a trial in TensorBoard; it need not exist."""
         return self.tensorboard / group_name(number)
 
-    def open_session(self, record: TrialRecord, shown: Mapping[str, bool | int | float | str]) -> Session:
+    def open_session(
+        self, record: TrialRecord, shown: Mapping[str, bool | int | float | str], *, run: Path | None = None
+    ) -> Session:
         """Returns a trial's session in TensorBoard.
 
         Args:
             record: The trial's.
             shown: Its parameters as the dashboard shows them.
+            run: Where it is written; None: where TensorBoard reads it.
         """
         from search.events import Session  # TensorBoard, which few that look at a study's files need
 
-        run = self.session(record.number)
-        return Session(run, hparams=shown, group=record.group or run.name, start_seconds=record.started)
+        own = self.session(record.number)
+        return Session(run or own, hparams=shown, group=record.group or own.name, start_seconds=record.started)
 
     def withdraw(self, number: int) -> None:
         """Moves a trial's event files, if they are in TensorBoard's log directory, to the trial's folder."""
@@ -168,8 +174,8 @@ class StudyFolder:
             run.rmdir()
 
     def trials(self) -> list[TrialFolder]:
-        """Returns the folders of all trials that have begun, by number."""
-        paths = [path.parent for path in self.path.glob("trials/[0-9]*/result.json")]
+        """Returns the folders of all trials that have begun, by number; of some only the record's copy may be left."""
+        paths = {path.parent for name in RECORDS for path in self.path.glob(f"trials/[0-9]*/{name}")}
         return [TrialFolder(path) for path in sorted(paths, key=lambda path: (len(path.name), path.name))]
 
     def records(self) -> list[TrialRecord]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from colorgan.config import TrainConfig
@@ -56,7 +57,9 @@ class UnwrittenStudy(StudyFolder):
         """Returns a trial without files."""
         return UnwrittenTrial(self.path / str(number), self._note)
 
-    def open_session(self, record: TrialRecord, shown: Mapping[str, bool | int | float | str]) -> Session:
+    def open_session(
+        self, record: TrialRecord, shown: Mapping[str, bool | int | float | str], *, run: Path | None = None
+    ) -> Session:
         """Returns a session without files."""
         return cast(Session, UnwrittenSession())
 

@@ -109,6 +109,61 @@ def test_a_finished_trials_record_comes_back_from_its_copy(folder: StudyFolder, 
     assert len(said) == 1
 
 
+def killed(*_: Any) -> None:
+    raise InterruptedError
+
+
+def test_who_is_killed_while_he_mends_a_record_loses_it_not(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, said = folder.trial(1).record, list[str]()
+    before = read_record(path)
+    flip(path, 0.5)
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr("search.mend.write_record", killed)
+        mend_records(folder, said.append)
+    assert not path.exists()
+    mend_records(folder, said.append)
+    assert [line.rpartition("; ")[2] for line in said] == ["its copy is used"]
+    assert [read_record(path), len(folder.records())] == [before, 3]
+
+
+@pytest.mark.parametrize("done", range(6))  # a file made, two moved and then renamed, the first put in its place
+def test_who_is_killed_while_he_mends_a_session_loses_it_not(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    before, record, left = shown(folder, 0)[0], folder.records()[0], list(range(done))
+    folder.open_session(record, SPACE.shown(record.params)).scalars(15, epoch_scalars(record.epochs[2]))
+    flip(min(folder.session(0).iterdir()), 0.5)
+    replace = Path.replace
+
+    def going_on(path: Path, target: Path) -> Path:
+        left.pop() if left else killed()
+        return replace(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(Path, "replace", going_on)
+        mend_events(folder, SPACE, Aims(SPEC), print)
+    assert left == []
+    mend_events(folder, SPACE, Aims(SPEC), print)
+    (anew,) = folder.session(0).iterdir()
+    assert whole(anew)
+    assert shown(folder, 0)[0] == before
+    assert not (folder.trial(0).path / "events-anew").exists()
+
+
+def test_who_is_killed_while_he_writes_a_session_anew_loses_it_not(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = shown(folder, 0)[0]
+    flip(*folder.session(0).iterdir(), 0.5)
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr("search.events.Session.images", killed)
+        mend_events(folder, SPACE, Aims(SPEC), print)
+    mend_events(folder, SPACE, Aims(SPEC), print)
+    assert shown(folder, 0)[0] == before
+
+
 def test_a_record_without_a_copy_is_set_aside_and_said(folder: StudyFolder) -> None:
     flip(folder.trial(2).record, 0.3)
     flip(folder.trial(0).record, 0.3)
