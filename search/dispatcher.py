@@ -157,8 +157,8 @@ class Dispatcher:
         if baselines := baselines and self._measures not in self.running:
             self._measures = live.number
         self.running[live.number] = live
-        until = self.line.until(live)
-        job = Job(live.number, live.configure(), live.files.checkpoint, until=until, baselines=baselines)
+        live.until = self.line.until(live)
+        job = Job(live.number, live.configure(), live.files.checkpoint, until=live.until, baselines=baselines)
         if self._store is not None:
             self._store.adopt(live.number, live.files.checkpoint)
             job = replace(job, store=self._store.key)

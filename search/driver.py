@@ -238,8 +238,11 @@ class Driver:
         else:
             live.lost(event.reason)
             again = live.record.retries <= self._spec.search.retries
-            self._say(f"trial {live.number}: {event.reason}; {'going on elsewhere' if again else 'given up'}")
-            if again:
+            goes_on = "pausing" if live.at_rest else "going on elsewhere"
+            self._say(f"trial {live.number}: {event.reason}; {goes_on if again else 'given up'}")
+            if again and live.at_rest:  # its checkpoint is written before that epoch is told
+                self._trials.line.put_or_pause(live)
+            elif again:
                 self._trials.line.put(live, first=True)
             else:
                 advice = f"; memory may have run out: {ADVICE}" if event.perhaps_memory else ""

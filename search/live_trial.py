@@ -37,6 +37,7 @@ class LiveTrial:
         decision: How it will end once its worker has left it, decided by the driver: state and reason.
         clock: Seconds of the time that its worker lives in.
         dispatched: What the clock said at its dispatch to the worker that has it.
+        until: The epoch after which it is to pause, as its worker was told; None: it is to be trained to its end.
         unwatched_seconds: For how long the driver did not look after it while a worker had it.
         architecture: Key of what a worker must have built for it.
     """
@@ -50,6 +51,7 @@ class LiveTrial:
     clock: Callable[[], float] = time.monotonic
     decision: tuple[Outcome, str] | None = None
     dispatched: float | None = None
+    until: int | None = None
     unwatched_seconds: float = 0.0
     architecture: str = field(init=False)
     _epochs: int = field(init=False)
@@ -64,6 +66,12 @@ class LiveTrial:
     def number(self) -> int:
         """The trial's number."""
         return self.record.number
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has come to where it is to pause."""
+        done = self.record.epochs[-1].epoch if self.record.epochs else 0
+        return self.until is not None and done >= self.until
 
     @property
     def attempt_seconds(self) -> float:

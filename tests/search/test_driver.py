@@ -805,6 +805,26 @@ def test_a_new_configuration_is_tried_only_where_no_paused_trial_may_go_on(study
             reached[job.until].append(objectives[job.number][job.until])
 
 
+@pytest.mark.parametrize("number", range(8))
+def test_a_worker_that_is_lost_at_a_rung_lets_its_trial_pause_there(study: Study, tmp_path: Path, number: int) -> None:
+    lost: list[int | None] = []
+
+    def play(job: Job) -> Iterator[Event | None]:
+        for event in honest(job, value=90.0 + job.number):  # each is worse than those before
+            if isinstance(event, TrialEnded) and job.number == number and job.until and job.until not in lost:
+                lost.append(job.until)
+                yield WorkerLost(0, number, "its worker process was ended by SIGKILL")
+            yield event
+
+    spec, undisturbed = study_of(trials=8, pruner=ASHA), Study(StudyFolder(tmp_path / "undisturbed"))
+    undisturbed.run(spec, Generators(lambda job: honest(job, value=90.0 + job.number)))
+    assert study.run(spec, Generators(play)) == "finished"
+    assert by_rung(study) == by_rung(undisturbed)
+    assert study.states == undisturbed.states
+    assert lost
+    assert study.records[number].retries == len(lost)
+
+
 def test_one_trial_is_trained_to_its_end_where_there_are_too_few_for_the_rule(study: Study) -> None:
     study.run(study_of(trials=1, pruner=ASHA), Generators())
     assert study.states == ["COMPLETE"]
