@@ -42,6 +42,7 @@ class Dispatcher:
         records: Mapping[int, TrialRecord],
         finish: Callable[[LiveTrial, Outcome, str], None],
         say: Callable[[str], None],
+        repeats: bool = False,
         store: CheckpointStore | None = None,
     ) -> None:
         """Starts without trials.
@@ -54,10 +55,11 @@ class Dispatcher:
             records: Of all trials, as the driver keeps them.
             finish: Ends a trial that needs no worker, with its state and reason.
             say: Called with a line for people.
+            repeats: Whether a trial that is complete brings further seeds of its configuration.
             store: Where checkpoints are kept; None: in the trials' folders.
         """
         self._engine, self._source, self._opener, self._records = engine, source, opener, records
-        self._store = store
+        self._repeats, self._store = repeats, store
         self._finish, self._say, self.line = finish, say, line
         self.running: dict[int, LiveTrial] = {}
         self._needless: set[str] = set()  # what was said of trials that were not needed
@@ -94,8 +96,13 @@ class Dispatcher:
             if halted():
                 return
             self._assign(baselines=baselines)
-        if not self.more() and not (self.line.may_grow() and self.running):
+        if not self.more() and not self._may_bring_more():
             self._engine.release_idle()
+
+    def _may_bring_more(self) -> bool:
+        """Returns whether trials that run now may pause and then go on, or bring further seeds."""
+        first = (not live.record.group for live in self.running.values())
+        return bool(self.running) and (self.line.may_grow() or (self._repeats and any(first)))
 
     def _assign(self, *, baselines: bool) -> None:
         """Gives idle workers trials that wait: first those whose architecture they hold, then any that they take."""

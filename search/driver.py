@@ -79,6 +79,7 @@ class Driver:
             records=self._records,
             finish=self._finish,
             say=say,
+            repeats=spec.search.seeds_per_trial > 1,
             store=store,
         )
         self._started, self._absence = clock(), Absence(clock)

@@ -191,6 +191,11 @@ class Search(Part):
     """`all`, or of so many best finished trials. Unfinished trials keep theirs."""
 
     @property
+    def most_trials(self) -> int:
+        """How many trials there may be in all, further seeds included."""
+        return self.trials * self.seeds_per_trial
+
+    @property
     def places(self) -> int | None:
         """How many trials a worker trains at a time; None: as many as it measures to be fastest."""
         if isinstance(self.fuse, int):

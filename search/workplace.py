@@ -72,7 +72,7 @@ class Workplace:
         return LocalEngine(
             workers=None if settings.workers == "auto" else settings.workers,
             logs=folder.workers,
-            most=settings.trials,
+            most=settings.most_trials,
             trials_per_worker=settings.trials_per_worker,
             worker_memory_bytes=settings.worker_memory_bytes,
             stuck_seconds=settings.stuck_seconds,

@@ -49,7 +49,7 @@ class LocalEngine(Pool[WorkerHandle]):
         Args:
             workers: How many; None is `workers_per_gpu` per GPU, else one per core.
             logs: Folder for what workers print.
-            most: Never more workers than this, as there is no more to do.
+            most: There are never more trials at a time than this, further seeds included, and so no more places.
             trials_per_worker: Replace a worker after this many trials.
             worker_memory_bytes: Replace a worker whose resident memory is above this after a trial.
             stuck_seconds: Replace a worker that for so long neither says nor computes anything, though it should.

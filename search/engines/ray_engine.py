@@ -7,7 +7,6 @@ driver's. Workers are added as nodes join, and go with nodes that leave.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -134,7 +133,7 @@ class RayEngine(Pool[RayWorker]):
 
     def _allowed(self) -> int:
         """Returns how many workers there shall be: at least one, which waits for room where there is none."""
-        most = math.ceil((self._settings.trials or sys.maxsize) / (self._places or 1))
+        most = math.ceil(self._settings.most_trials / (self._places or 1))
         return min(self._wanted or max(1, self._cluster.room(self._need)), most)
 
     def _fill(self) -> None:

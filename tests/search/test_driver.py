@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,19 @@ class Shared(Generators):
     def wait(self, seconds: float) -> list[Event]:
         self.taken.append(len(self._playing))
         return super().wait(seconds)
+
+
+@dataclass
+class Leaving(Generators):
+    """An engine whose workers are gone once they are released."""
+
+    gone: set[int] = field(default_factory=set)
+
+    def idle(self) -> Sequence[int]:
+        return [worker for worker in super().idle() if worker not in self.gone]
+
+    def release_idle(self) -> None:
+        self.gone |= set(self.idle())
 
 
 def study_of(*, space: dict[str, Any] | None = None, smooth: int = 1, **search: Any) -> StudySpec:
@@ -937,6 +950,20 @@ def test_a_trial_of_several_objectives_that_stops_before_all_are_known_stops_no_
     tree["train"]["validation"]["epochs"] = 2
     study.run(StudySpec.model_validate(tree), Generators(play))
     assert {record.state for record in study.records} == {"complete", "pruned"}
+
+
+def test_workers_stay_while_a_trial_may_bring_further_seeds(study: Study) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        if job.number in (1, 2):
+            return failing(job)
+        slow: list[Event | None] = [None] * (0 if job.number else 5)
+        return chain(slow, honest(job))
+
+    engine = Leaving(play, count=3)
+    assert study.run(study_of(trials=3, seeds_per_trial=6), engine) == "finished"
+    assert len(engine.jobs) == 8
+    assert {worker for worker, job in engine.jobs if job.number > 2} == {0, 1, 2}
+    assert engine.gone
 
 
 def test_further_seeds_are_not_lost_with_the_driver(study: Study) -> None:

@@ -1,13 +1,28 @@
-"""What is refused of a place before anything is started there."""
+"""What is refused of a place before anything is started there, and how many workers it gets."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
 
 import pytest
 
 from colorgan.errors import BadInputError
+from colorgan.photos import Photos
+from search.storage import StudyFolder
+from search.study import StudySpec
 from search.workplace import Workplace
 
 
 def test_only_ray_has_an_address() -> None:
     with pytest.raises(BadInputError, match="--address auto: only --engine ray joins a cluster"):
         Workplace(address="auto")
+
+
+@pytest.mark.parametrize(("seeds", "workers"), [(1, 2), (3, 6), (10, 8)])
+def test_there_are_workers_for_the_further_seeds_as_well(tmp_path: Path, seeds: int, workers: int) -> None:
+    search = {"trials": 2, "seeds_per_trial": seeds, "workers": 8}
+    space = {"optimizer.generator_learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2}}
+    spec = StudySpec.model_validate({"name": "s", "space": space, "search": search})
+    engine = Workplace().engine_for(spec, StudyFolder(tmp_path), cast(Photos, None), print)  # which Ray's alone asks
+    assert engine.count == workers
