@@ -11,19 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from colorgan.config import Part
 from colorgan.errors import CannotRunError
 from colorgan.links import refuse_links_out
+from colorgan.mistakes import explain, listed
 from colorgan.record import FINISHED, TrialRecord, write_whole
 from colorgan.regular_file import read_regular
+from colorgan.strict_yaml import read_yaml, write_yaml
 from search.admission import check_photos, usable_photos
 from search.candidates import Candidate, PromoteError, candidates
 from search.comparison import LEAST_SEEDS, Direction, Scores, winner
 from search.confirmation import Design, Standing, scores, standing
-from search.method import Pruner, Sampler
+from search.ownership import owned
 from search.run import HERE, StudyResult, load_result, run_in
 from search.source import SEEDS, Plan, PlannedTrial
 from search.storage import StudyFolder
@@ -132,6 +135,7 @@ def confirm(
         PlannedTrial(candidate.params, seed, candidate.name) for seed in plan.seeds for candidate in plan.candidates
     ]
 
+    _mend_study(place)
     confirmed = run_in(place, spec, view=view, plan=Plan(trials, _skip(design)), workplace=workplace)
     if confirmed.summary.get("ending") != "finished":
         reason = confirmed.summary.get("ending")
@@ -187,20 +191,43 @@ def _same_plan(path: Path, wanted: Confirmation) -> Confirmation:
 
 
 def _confirm_spec(spec: StudySpec, plan: Confirmation, workers: int | None) -> StudySpec:
-    """Returns the confirmation as a study: the same trials, measured on other photos, none stopped early."""
+    """Returns the confirmation as a study: the same trials, measured on other photos, none stopped early.
+
+    Raises:
+        PromoteError: It would be no valid study.
+    """
+    tree = spec.model_dump()
     changes = {
         "trials": len(plan.candidates) * len(plan.seeds),
-        "sampler": Sampler(name="random"),
-        "pruner": Pruner(name="none"),
+        "sampler": {"name": "random"},
+        "pruner": {"name": "none"},
         "start_with_default": False,
         "study_timeout_seconds": None,
         "keep_checkpoints": 0,
         **({"workers": workers} if workers else {}),
     }
-    return spec.model_copy(
-        update={
-            "name": f"{spec.name[:NAME_LENGTH]}-confirm",
-            "train": spec.train.with_values({"validation.part": "confirm"}),
-            "search": spec.search.model_copy(update=changes),
-        }
-    )
+    tree["name"] = f"{spec.name[:NAME_LENGTH]}-confirm"
+    tree["train"]["validation"]["part"] = "confirm"
+    tree["search"] |= changes
+    try:
+        return StudySpec.model_validate(_only_planned(tree))
+    except ValidationError as error:
+        raise PromoteError("\n".join(listed(explain(error, StudySpec)))) from None
+
+
+def _only_planned(tree: dict[str, Any]) -> dict[str, Any]:
+    """Returns a study without what would give it other trials than those of its plan."""
+    return {**tree, "enqueue": [], "learn_from": [], "search": {**tree["search"], "seeds_per_trial": 1}}
+
+
+def _mend_study(place: StudyFolder) -> None:
+    """Takes out of a confirmation that was begun what it once took from its study, and could not go on with.
+
+    Raises:
+        StudyBusyError: Another process runs it.
+        YamlError: It cannot be read.
+    """
+    tree = read_yaml(place.study).value if place.study.exists() else None
+    if isinstance(tree, dict) and isinstance(tree.get("search"), dict) and tree != (mended := _only_planned(tree)):
+        with owned(place.lock):
+            write_whole(place.study, write_yaml(mended))

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from colorgan.config import load_config
 from colorgan.folder import PhotosError
 from colorgan.hand_run import HandRun, train_by_hand
+from colorgan.strict_yaml import read_yaml, write_yaml
 from search.__main__ import app
 from search.candidates import PromoteError, choose
 from search.known_photos import KnownPhotos
@@ -213,3 +214,18 @@ def test_nothing_is_promoted_but_the_default_where_nothing_is_better(study: Path
     assert load_config(folder / "promoted" / "config.yaml") == load_result(folder).spec.train
     assert move_aside(folder) == [f"{folder}/promoted-1", f"{folder}/confirm-1"]
     assert not (folder / "promoted").exists()
+
+
+def test_what_a_study_began_with_and_learned_from_is_no_part_of_its_confirmation(study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(study, tmp_path / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
+    tree = read_yaml(folder / "study.yaml").value
+    burden = {"learn_from": [str(tmp_path / "gone")], "enqueue": [str(tmp_path / "gone.yaml")]}
+    tree |= burden | {"search": tree["search"] | {"sampler": {"name": "tpe"}, "seeds_per_trial": 3}}
+    (folder / "study.yaml").write_text(write_yaml(tree))
+    promotion = confirm(folder, top=1, seeds=2, most_seeds=2, workers=1)
+    assert promotion.confirmed.spec.search.seeds_per_trial == 1
+    recorded = folder / "confirm" / "study.yaml"
+    begun = read_yaml(recorded).value
+    recorded.write_text(write_yaml(begun | burden | {"search": begun["search"] | {"seeds_per_trial": 3}}))
+    again = confirm(folder, top=1, seeds=2, most_seeds=2, workers=1)  # begun before this was so, it goes on
+    assert (again.promoted, again.scores) == (promotion.promoted, promotion.scores)
