@@ -56,6 +56,9 @@ def _confirmation(promotion: Promotion, facts: dict[str, Any]) -> Iterator[str]:
         "looked larger in the search than it was here; the best of many trials is always lucky too. "
         "Weights: of the generator."
     )
+    if unfit := [found["name"] for found in facts["candidates"] if not found["fit"]]:
+        yield ""
+        yield f"Not compared, as they failed on a seed or violate a constraint on average: {', '.join(unfit)}."
 
 
 def _seeds(promotion: Promotion) -> str:
@@ -103,7 +106,7 @@ def verdict(facts: dict[str, Any]) -> str:
         return f"The default configuration: none of {len(others)} candidates was surely better than it."
     found = next(found for found in others if found["name"] == facts["promoted"])
     if found["interval"] is None:
-        return f"Trial {found['trial']}: the default configuration could not be trained to its end."
+        return f"Trial {found['trial']}: the default configuration failed or violates a constraint."
     low, high = found["interval"]
     return (
         f"Trial {found['trial']}: {facts['metric']} {found['mean']:.4g}, better than the default by "

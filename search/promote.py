@@ -71,14 +71,16 @@ class Promotion:
         confirmed: The confirmation as a study.
         plan: What was trained.
         scores: Objective on the `confirm` photos, by candidate and seed, as far as it was judged by.
-        promoted: The candidate that is promoted; one that failed on a seed, or violates a constraint on average, is
-            none.
+        fit: Those of the candidates that may be promoted, which alone decided: none that failed on a seed, or violates
+            a constraint on average.
+        promoted: The candidate that is promoted.
     """
 
     study: StudyResult
     confirmed: StudyResult
     plan: Confirmation
     scores: Scores
+    fit: Scores
     promoted: Candidate
 
     @property
@@ -140,17 +142,27 @@ def confirm(
     if confirmed.summary.get("ending") != "finished":
         reason = confirmed.summary.get("ending")
         raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); the same command goes on")
+    return decide(study, confirmed, plan)
+
+
+def decide(study: StudyResult, confirmed: StudyResult, plan: Confirmation) -> Promotion:
+    """Returns what a finished confirmation has come to.
+
+    Raises:
+        CannotRunError: No trial was completed, or no candidate held the study's constraints.
+    """
+    place, design = StudyFolder(confirmed.folder), plan.design(study.spec.objective.direction)
     if not scores(confirmed.records):
         raise CannotRunError(f"{place.path}: no trial was completed; the reasons are in {place.trials_table}")
     found = standing(confirmed.records, design)
-    if spec.constraints and not found.fit:
+    if study.spec.constraints and not found.fit:
         raise CannotRunError(
             f"{place.path}: no candidate, not even the default, held the study's constraints on fresh seeds and "
             f"photos ({place.trials_table}). Let the study run further, or confirm others with --pick and --again"
         )
     names = {candidate.name: candidate for candidate in plan.candidates}
     promoted = names[winner(found.fit, design.direction, level=design.level)]
-    return Promotion(study, confirmed, plan, found.scores, promoted)
+    return Promotion(study, confirmed, plan, scores=found.scores, fit=found.fit, promoted=promoted)
 
 
 def _skip(design: Design) -> Callable[[str, Iterable[TrialRecord]], str]:

@@ -134,7 +134,7 @@ def _facts(promotion: Promotion) -> dict[str, Any]:
 
 def _candidate_facts(promotion: Promotion, candidate: Candidate) -> dict[str, Any]:
     values = promotion.scores.get(candidate.name, {})
-    others = promotion.scores if candidate.name != DEFAULT else {}
+    others = promotion.fit if candidate.name != DEFAULT else {}
     versus = compare(others, candidate.name, DEFAULT, promotion.direction, level=promotion.level)
     gained = _searched_gain(promotion, candidate)
     return {
@@ -147,6 +147,7 @@ def _candidate_facts(promotion: Promotion, candidate: Candidate) -> dict[str, An
         "difference": versus.difference if versus else None,
         "interval": [versus.low, versus.high] if versus else None,
         "optimism": gained - versus.difference if versus and gained is not None else None,
+        "fit": candidate.name in promotion.fit,
         "parameters": next((r.parameters for r in promotion.confirmed.records if r.group == candidate.name), None),
         "dropped": len(values) < max(map(len, promotion.scores.values())),
     }

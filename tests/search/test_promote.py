@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from typer.testing import CliRunner
 from colorgan.config import load_config
 from colorgan.folder import PhotosError
 from colorgan.hand_run import HandRun, train_by_hand
+from colorgan.record import TrialRecord
 from colorgan.strict_yaml import read_yaml, write_yaml
 from search.__main__ import app
-from search.candidates import PromoteError, choose
+from search.candidates import Candidate, PromoteError, choose
+from search.comparison import compare
 from search.known_photos import KnownPhotos
-from search.promote import FRESH_SEEDS_FROM, confirm
+from search.promote import FRESH_SEEDS_FROM, Confirmation, confirm, decide
 from search.promoted import move_aside, write_promoted
 from search.run import load_result, run_study
 from search.storage import StudyFolder
@@ -229,3 +232,34 @@ def test_what_a_study_began_with_and_learned_from_is_no_part_of_its_confirmation
     recorded.write_text(write_yaml(begun | burden | {"search": begun["search"] | {"seeds_per_trial": 3}}))
     again = confirm(folder, top=1, seeds=2, most_seeds=2, workers=1)  # begun before this was so, it goes on
     assert (again.promoted, again.scores) == (promotion.promoted, promotion.scores)
+
+
+def test_the_card_shows_the_interval_that_decided(study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(study, tmp_path / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
+    values: dict[str, tuple[float | None, ...]] = {
+        "default": (20.0, 20.1, 19.9, 20.05),
+        "trial-0001": (19.0, 19.15, 18.8, 19.1),
+        "trial-0002": (25.0, 90.0, 14.0, None),  # would drown all others in its noise
+    }
+    records = [
+        TrialRecord(
+            number=4 * number + seed, group=name, seed=seed, objective=value, params={RATE: 1e-3},
+            state="failed" if value is None else "complete",
+        )
+        for number, (name, several) in enumerate(values.items()) for seed, value in enumerate(several)
+    ]  # fmt: skip
+    named = [Candidate(name=name, trial=n, params={RATE: 1e-3}, searched=None) for n, name in enumerate(values)]
+    result = load_result(folder)
+    plan = Confirmation(candidates=tuple(named), seeds=(0, 1, 2, 3), every=4)
+    promotion = decide(result, replace(result, records=tuple(records)), plan)
+    decided = compare(promotion.fit, "trial-0001", "default", "minimize", level=promotion.level)
+    written = write_promoted(promotion)
+    default, better, failed = written.facts["candidates"]
+    assert decided is not None
+    assert better["interval"] == [decided.low, decided.high]
+    assert decided.low > 0.8
+    assert (failed["interval"], failed["difference"], failed["fit"]) == (None, None, False)
+    assert (default["fit"], len(failed["values"])) == (True, 3)
+    card = (written.folder / "card.md").read_text()
+    assert f"interval {decided.low:.3g} to {decided.high:.3g}" in card
+    assert "Not compared, as they failed on a seed or violate a constraint on average: trial-0002." in card
