@@ -93,10 +93,13 @@ class TrialSource:
         return self._asked < self._configurations + self._repeats
 
     def ask(self, records: Iterable[TrialRecord]) -> optuna.Trial | str:
-        """Returns a new trial, or why the one that was due is not needed; call it only while there are `more`."""
+        """Returns a new trial, or why the one that was due is not needed; call it only while there are `more`.
+
+        What has a record was needed: a storage that was lost is told it anew.
+        """
         self._asked += 1
         trial = self._study.ask()
-        needless = self.needless(self.group(trial), records)
+        needless = "" if self._recorded(trial, records) else self.needless(self.group(trial), records)
         if needless:
             self._needless += 1
             trial.set_user_attr(_NEEDLESS, needless)
@@ -121,6 +124,11 @@ class TrialSource:
     def group(self, trial: optuna.Trial) -> str:
         """Returns the group that a trial was planned in, or nothing."""
         return str(trial.user_attrs.get(GROUP, ""))
+
+    def _recorded(self, trial: optuna.Trial, records: Iterable[TrialRecord]) -> bool:
+        """Returns whether a planned trial has a record."""
+        planned = (self._plan.trials[trial.number].params, self.seed(trial)) if self._plan else None
+        return any((record.params, record.seed) == planned for record in records if record.number == trial.number)
 
     def _repeat(self, number: int, params: Params, times: int) -> None:
         for _ in range(times):

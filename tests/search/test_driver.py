@@ -18,6 +18,7 @@ from search.aims import Aims
 from search.driver import Driver
 from search.messages import BaselinesMeasured, EpochDone, Event, Job, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_pruner, make_sampler
+from search.restore import disagreement
 from search.source import Plan, PlannedTrial, TrialSource
 from search.space import Space
 from search.storage import StudyFolder
@@ -703,6 +704,35 @@ def test_a_planned_study_trains_its_plan_and_leaves_out_what_is_no_longer_needed
     assert again.run() == "finished"  # nothing more to do
     assert len(study.trials) == 8
     assert again.snapshot().trials == 6
+
+
+def test_a_planned_study_whose_storage_is_lost_is_told_what_was_trained_and_trains_nothing_again(study: Study) -> None:
+    def skip(group: str, records: Iterable[TrialRecord]) -> str:
+        """Needs four trials that have ended, whose they may be."""
+        return "enough" if sum(record.state == "complete" for record in records) >= 4 else ""
+
+    planned = [PlannedTrial({RATE: rate}, 7 + seed, f"rate-{rate}") for seed in range(4) for rate in (1e-4, 2e-4)]
+    study.plan, spec = Plan(planned, skip), study_of(trials=8, sampler={"name": "random"})
+    assert study.run(spec, Generators()) == "finished"
+    states, records = study.states, study.records
+    assert states == [*["COMPLETE"] * 4, *["PRUNED"] * 4]
+    study.storage = optuna.storages.InMemoryStorage()
+    engine = Generators()
+    driver = study.driver(spec, engine)
+    assert driver.run() == "finished"
+    assert (study.states, study.records, engine.jobs) == (states, records, [])
+    assert driver.snapshot().trials == 4
+    assert disagreement(study.optuna, records, ["minimize"]) == ""
+
+
+def test_a_record_of_another_plan_is_none(study: Study) -> None:
+    other = [PlannedTrial({RATE: 3e-4}, 7, "rate"), PlannedTrial({RATE: 1e-4}, 8, "rate")]
+    study.plan, spec = Plan(other, lambda *_: ""), study_of(trials=2, sampler={"name": "random"})
+    assert study.run(spec, Generators()) == "finished"
+    study.storage = optuna.storages.InMemoryStorage()
+    study.plan = Plan([PlannedTrial({RATE: 1e-4}, seed, "rate") for seed in (7, 9)], lambda *_: "enough")
+    assert study.run(spec, Generators()) == "finished"
+    assert study.states == ["PRUNED", "PRUNED"]
 
 
 def test_what_becomes_needless_is_stopped_and_does_not_count_in_the_dashboards_mean(study: Study) -> None:
