@@ -164,20 +164,18 @@ def promote(
         from search.candidates import choose
         from search.outcome import promotion_table
         from search.promote import InterruptedPromotion, confirm
-        from search.promoted import move_aside, refuse_if_promoted, write_promoted
+        from search.promoted import refuse_if_promoted, write_promoted
         from search.view import TerminalView, make_console
         from search.workplace import Workplace
 
         folder, workplace = _folder(place, results), Workplace(engine, address, checkpoints)
         picked = choose(folder, pick or (), against or (), weight or ())
-        for moved in move_aside(folder) if again else []:
-            typer.echo(f"kept as {moved}")
-        refuse_if_promoted(folder, to)
+        refuse_if_promoted(folder, to, again=again)
         try:
             view = TerminalView()
             promotion = confirm(
-                folder, top=top, seeds=seeds, most_seeds=most_seeds, pick=picked, workers=workers, view=view,
-                workplace=workplace,
+                folder, top=top, seeds=seeds, most_seeds=most_seeds, pick=picked, again=again, workers=workers,
+                view=view, workplace=workplace,
             )  # fmt: skip
         except InterruptedPromotion as error:
             typer.echo(plain(str(error)), err=True)

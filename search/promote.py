@@ -11,22 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field, ValidationError
-
-from colorgan.config import Part
+from colorgan.backend_choice import check_installed
 from colorgan.errors import CannotRunError
 from colorgan.links import refuse_links_out
-from colorgan.mistakes import explain, listed
-from colorgan.record import FINISHED, TrialRecord, write_whole
-from colorgan.regular_file import read_regular
-from colorgan.strict_yaml import read_yaml, write_yaml
+from colorgan.record import FINISHED, TrialRecord
 from search.admission import check_photos, usable_photos
 from search.candidates import Candidate, PromoteError, candidates
-from search.comparison import LEAST_SEEDS, Direction, Scores, winner
+from search.comparison import Direction, Scores, winner
 from search.confirmation import Design, Standing, scores, standing
-from search.ownership import owned
+from search.confirmation_study import Confirmation, begin, confirmation_study, mend_study, move_aside
 from search.run import HERE, StudyResult, load_result, run_in
 from search.source import SEEDS, Plan, PlannedTrial
 from search.storage import StudyFolder
@@ -36,30 +30,10 @@ from search.workplace import Workplace
 
 SEEDS_EACH, MOST_SEEDS = 4, 16  # docs/methods_measured.md, "What confirmation makes of it"
 FRESH_SEEDS_FROM = 1_000_000  # after train.seed; the search's own are train.seed + number of the trial
-PLAN_FILE = "plan.json"
-NAME_LENGTH = 56  # of a study's 64 characters, so that `-confirm` fits behind it
 
 
 class InterruptedPromotion(CannotRunError):  # noqa: N818 - not a mistake of anybody's
     """The confirmation was stopped and left resumable."""
-
-
-class Confirmation(Part):
-    """What is trained: every candidate, the default first, seed by seed, each as long as more seeds could tell more.
-
-    Attributes:
-        candidates: All of them.
-        seeds: Of each of them, at most.
-        every: Seeds after which it is looked at what came of them, and again after as many.
-    """
-
-    candidates: tuple[Candidate, ...] = Field(min_length=2)
-    seeds: tuple[int, ...] = Field(min_length=LEAST_SEEDS)
-    every: int = Field(default=LEAST_SEEDS, ge=LEAST_SEEDS)
-
-    def design(self, direction: Direction) -> Design:
-        """Returns it as its statistics see it."""
-        return Design([candidate.name for candidate in self.candidates], self.seeds, self.every, direction)
 
 
 @dataclass(frozen=True)
@@ -101,6 +75,7 @@ def confirm(
     seeds: int = SEEDS_EACH,
     most_seeds: int | None = None,
     pick: Sequence[int] = (),
+    again: bool = False,
     workers: int | None = None,
     view: View | None = None,
     workplace: Workplace = HERE,
@@ -113,6 +88,7 @@ def confirm(
         seeds: How many seeds each, after which it is judged, and again after as many, as long as that could tell more.
         most_seeds: How many seeds each at most; by default 16, or `seeds` where that is more.
         pick: Numbers of the trials to confirm instead of the best.
+        again: Move an earlier confirmation and what it promoted aside, and begin anew, once nothing can be refused.
         workers: Instead of the study's.
         view: Shows progress.
         workplace: Where it is trained.
@@ -126,22 +102,28 @@ def confirm(
     most = max(MOST_SEEDS, seeds) if most_seeds is None else most_seeds
     if most < seeds:
         raise PromoteError(f"at most {most} seeds, but {seeds} at the least: give --most-seeds no less than --seeds")
+    view = view or View()
     refuse_links_out(folder)
     study, place = load_result(folder), StudyFolder(folder).confirmation
     wanted = Confirmation(candidates=candidates(study, top, pick), seeds=_fresh_seeds(study.spec, most), every=seeds)
-    spec = _confirm_spec(study.spec, wanted, workers)
-    check_photos(spec, StudyFolder(folder), usable_photos(spec))  # before anything is written
-    plan = _same_plan(place.path / PLAN_FILE, wanted)
+    spec = confirmation_study(study.spec, wanted, workers)
+    check_installed(spec.train.backend)  # it and all else before anything is written or moved
+    check_photos(spec, StudyFolder(folder), usable_photos(spec))
+    workplace.store(spec.name)
+    for moved in move_aside(folder) if again else ():
+        view.say(f"kept as {moved}")
+    plan = begin(place, wanted)
     design = plan.design(spec.objective.direction)
     trials = [
         PlannedTrial(candidate.params, seed, candidate.name) for seed in plan.seeds for candidate in plan.candidates
     ]
 
-    _mend_study(place)
+    mend_study(place)
     confirmed = run_in(place, spec, view=view, plan=Plan(trials, _skip(design)), workplace=workplace)
     if confirmed.summary.get("ending") != "finished":
         reason = confirmed.summary.get("ending")
-        raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); the same command goes on")
+        goes_on = f"the same command goes on{', without --again' if again else ''}"
+        raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); {goes_on}")
     return decide(study, confirmed, plan)
 
 
@@ -181,65 +163,3 @@ def _skip(design: Design) -> Callable[[str, Iterable[TrialRecord]], str]:
 
 def _fresh_seeds(spec: StudySpec, count: int) -> tuple[int, ...]:
     return tuple((spec.train.seed + FRESH_SEEDS_FROM + number) % SEEDS for number in range(count))
-
-
-def _same_plan(path: Path, wanted: Confirmation) -> Confirmation:
-    """Writes the plan of a new confirmation; one that was begun goes on only with the same plan."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, wanted.model_dump_json(indent=1))
-        return wanted
-    try:
-        begun = Confirmation.model_validate_json(read_regular(path))
-    except ValidationError:
-        raise PromoteError(f"{path}: damaged. With --again the confirmation is moved aside and begun anew") from None
-    if begun != wanted:
-        names = ", ".join(candidate.name for candidate in begun.candidates)
-        raise PromoteError(
-            f"{path.parent}: another confirmation was begun here: {names} on {begun.every} to {len(begun.seeds)} "
-            "seeds. Give what it was begun with to go on with it, or --again to move it aside and begin anew"
-        )
-    return begun
-
-
-def _confirm_spec(spec: StudySpec, plan: Confirmation, workers: int | None) -> StudySpec:
-    """Returns the confirmation as a study: the same trials, measured on other photos, none stopped early.
-
-    Raises:
-        PromoteError: It would be no valid study.
-    """
-    tree = spec.model_dump()
-    changes = {
-        "trials": len(plan.candidates) * len(plan.seeds),
-        "sampler": {"name": "random"},
-        "pruner": {"name": "none"},
-        "start_with_default": False,
-        "study_timeout_seconds": None,
-        "keep_checkpoints": 0,
-        **({"workers": workers} if workers else {}),
-    }
-    tree["name"] = f"{spec.name[:NAME_LENGTH]}-confirm"
-    tree["train"]["validation"]["part"] = "confirm"
-    tree["search"] |= changes
-    try:
-        return StudySpec.model_validate(_only_planned(tree))
-    except ValidationError as error:
-        raise PromoteError("\n".join(listed(explain(error, StudySpec)))) from None
-
-
-def _only_planned(tree: dict[str, Any]) -> dict[str, Any]:
-    """Returns a study without what would give it other trials than those of its plan."""
-    return {**tree, "enqueue": [], "learn_from": [], "search": {**tree["search"], "seeds_per_trial": 1}}
-
-
-def _mend_study(place: StudyFolder) -> None:
-    """Takes out of a confirmation that was begun what it once took from its study, and could not go on with.
-
-    Raises:
-        StudyBusyError: Another process runs it.
-        YamlError: It cannot be read.
-    """
-    tree = read_yaml(place.study).value if place.study.exists() else None
-    if isinstance(tree, dict) and isinstance(tree.get("search"), dict) and tree != (mended := _only_planned(tree)):
-        with owned(place.lock):
-            write_whole(place.study, write_yaml(mended))

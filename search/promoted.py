@@ -56,13 +56,18 @@ class Promoted:
         ]
 
 
-def refuse_if_promoted(folder: Path, to: Path | None = None) -> None:
+def refuse_if_promoted(folder: Path, to: Path | None = None, *, again: bool = False) -> None:
     """Checks, before anything is trained, that nothing would be overwritten.
+
+    Args:
+        folder: The study's results.
+        to: Where a copy of the configuration is wanted.
+        again: Whether what was promoted before will be moved aside.
 
     Raises:
         PromoteError: Something would be.
     """
-    if (promoted := StudyFolder(folder).promoted).exists():
+    if (promoted := StudyFolder(folder).promoted).exists() and not again:
         message = "is there already; --again keeps it under another name and confirms anew"
         raise PromoteError(f"{promoted}: {message}")
     if to is not None:
@@ -101,14 +106,6 @@ def promoted_config(promotion: Promotion) -> TrainConfig:
     """Returns the promoted configuration, ready for full training: measured on the study's own validation photos."""
     spec = promotion.study.spec
     return Space(spec.space, spec.train).to_config(dict(promotion.promoted.params), seed=spec.train.seed)
-
-
-def move_aside(folder: Path) -> list[str]:
-    """Keeps an earlier confirmation and what it promoted under names with the next free number; returns these."""
-    places, number = (StudyFolder(folder).promoted, StudyFolder(folder).confirmation.path), 1
-    while any(place.with_name(f"{place.name}-{number}").exists() for place in places):
-        number += 1
-    return [str(place.rename(place.with_name(f"{place.name}-{number}"))) for place in places if place.exists()]
 
 
 def _facts(promotion: Promotion) -> dict[str, Any]:

@@ -25,9 +25,10 @@ from colorgan.strict_yaml import read_yaml, write_yaml
 from search.__main__ import app
 from search.candidates import Candidate, PromoteError, choose
 from search.comparison import compare
+from search.confirmation_study import Confirmation, move_aside
 from search.known_photos import KnownPhotos
-from search.promote import FRESH_SEEDS_FROM, Confirmation, confirm, decide
-from search.promoted import move_aside, write_promoted
+from search.promote import FRESH_SEEDS_FROM, confirm, decide
+from search.promoted import write_promoted
 from search.run import load_result, run_study
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec
@@ -89,6 +90,38 @@ def test_a_copy_that_could_not_be_written_is_refused_before_training(
     assert result.exit_code == 2
     assert words in result.stderr
     assert not (study / "confirm").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seeds", "4", "--most-seeds", "2"], "give --most-seeds no less"),
+        (["--to", "{folder}/study.yaml"], "exists"),
+        (["--pick", "77"], "trial 77 is not a complete trial"),
+        (["--workers", "2000"], "search.workers: must be auto or"),
+        ([], "gone: no such folder"),
+    ],
+)
+def test_what_refuses_to_confirm_again_leaves_the_earlier_confirmation_in_its_place(
+    study: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    folder = confirmed_before(study, tmp_path)
+    if not arguments:
+        recorded = (folder / "study.yaml").read_text()
+        (folder / "study.yaml").write_text(recorded.replace("photos: sample", f"photos: {tmp_path}/gone"))
+    given = [argument.format(folder=folder) for argument in arguments]
+    result = CliRunner().invoke(app, ["promote", str(folder), "--again", *given])
+    assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+    assert {path.name for path in folder.iterdir()} >= {"confirm", "promoted"}
+    assert not list(folder.glob("*-1"))
+
+
+def confirmed_before(study: Path, to: Path) -> Path:
+    """Returns a copy of a study that has been confirmed, by the look of it."""
+    folder = shutil.copytree(study, to / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
+    (folder / "confirm").mkdir()
+    (folder / "promoted").mkdir()
+    return folder
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
