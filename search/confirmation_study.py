@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,17 @@ def mend_study(folder: StudyFolder) -> None:
 
 
 def move_aside(folder: Path) -> list[str]:
-    """Keeps an earlier confirmation and what it promoted under names with the next free number; returns these."""
-    places, number = (StudyFolder(folder).promoted, StudyFolder(folder).confirmation.path), 1
+    """Keeps an earlier confirmation and what it promoted under names with the next free number; returns these.
+
+    Raises:
+        StudyBusyError: Another process runs that confirmation.
+    """
+    confirmation = StudyFolder(folder).confirmation
+    places, number = (StudyFolder(folder).promoted, confirmation.path), 1
     while any(place.with_name(f"{place.name}-{number}").exists() for place in places):
         number += 1
-    return [str(place.rename(place.with_name(f"{place.name}-{number}"))) for place in places if place.exists()]
+    with owned(confirmation.lock) if confirmation.path.exists() else nullcontext():
+        return [str(place.rename(place.with_name(f"{place.name}-{number}"))) for place in places if place.exists()]
 
 
 def _only_planned(tree: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from search.candidates import Candidate, PromoteError, choose
 from search.comparison import compare
 from search.confirmation_study import Confirmation, move_aside
 from search.known_photos import KnownPhotos
+from search.ownership import owned
 from search.promote import FRESH_SEEDS_FROM, confirm, decide
 from search.promoted import write_promoted
 from search.run import load_result, run_study
@@ -112,6 +113,15 @@ def test_what_refuses_to_confirm_again_leaves_the_earlier_confirmation_in_its_pl
     given = [argument.format(folder=folder) for argument in arguments]
     result = CliRunner().invoke(app, ["promote", str(folder), "--again", *given])
     assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+    assert {path.name for path in folder.iterdir()} >= {"confirm", "promoted"}
+    assert not list(folder.glob("*-1"))
+
+
+def test_a_confirmation_that_runs_is_not_moved_from_under_its_driver(study: Path, tmp_path: Path) -> None:
+    folder = confirmed_before(study, tmp_path)
+    with owned(folder / "confirm" / ".driver"):
+        result = CliRunner().invoke(app, ["promote", str(folder), "--again"])
+    assert (result.exit_code, "confirm: this study is being run by process" in result.stderr) == (1, True)
     assert {path.name for path in folder.iterdir()} >= {"confirm", "promoted"}
     assert not list(folder.glob("*-1"))
 
