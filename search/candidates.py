@@ -80,9 +80,13 @@ def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: 
         weights: For `weights`: one for the objective, one each for `against`.
 
     Raises:
-        PromoteError: A pick is none of these.
+        PromoteError: A pick is none of these, or `against` or `weights` are given to none that heeds them.
         TradeOffError: No such trade-off.
     """
+    if against and not {KNEE, WEIGHTS} & set(picks):
+        raise PromoteError(f"--against {against[0]}: only --pick {KNEE} and --pick {WEIGHTS} heed it; add one of them")
+    if weights and WEIGHTS not in picks:
+        raise PromoteError(f"--weight {weights[0]:g}: only --pick {WEIGHTS} heeds it; add that")
     study, numbers = load_result(folder), []
     for pick in picks:
         if pick in (KNEE, WEIGHTS):

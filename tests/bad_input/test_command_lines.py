@@ -99,6 +99,10 @@ SEARCH = {  # the arguments, | between them -> words of the message
     "promote|sky.yaml|--seeds|1000000000": "'--seeds'",
     "promote|sky.yaml|--weight|x": "'--weight'",
     "promote|sky.yaml|--workers|0": "'--workers'",
+    "promote|sky.yaml|--against|parameters": "--against parameters: only --pick knee and --pick weights heed it",
+    "promote|sky.yaml|--against|parameters|--pick|3": "--against parameters: only --pick knee and --pick weights",
+    "promote|sky.yaml|--weight|1": "--weight 1: only --pick weights heeds it; add that",
+    "promote|sky.yaml|--weight|1|--pick|knee": "--weight 1: only --pick weights heeds it; add that",
 }
 
 CORE = {
