@@ -254,14 +254,15 @@ def _folder(place: Path, results: Path) -> Path:
 def _show(folder: Path) -> None:
     from search.outcome import summary_lines, summary_table
     from search.ownership import Owner
-    from search.run import load_result
+    from search.run import load_noted
     from search.storage import StudyFolder
     from search.view import make_console
 
-    result, console = load_result(folder), make_console()
+    (result, notes), console = load_noted(folder), make_console()
     console.print(summary_table(result.spec, result.records, result.summary.get("baselines", {})))
     owner = Owner.named_in(StudyFolder(folder).lock)
-    for line in summary_lines(result.spec, result.folder, result.records, result.summary, owner):
+    lines = summary_lines(result.spec, result.folder, result.records, result.summary, owner)
+    for line in (*lines, *notes):
         console.print(line, soft_wrap=True, markup=False)
 
 

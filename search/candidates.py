@@ -12,7 +12,7 @@ from search.aims import Aims
 from search.comparison import DEFAULT
 from search.parameter import Scalar
 from search.quantities import SIZE
-from search.run import StudyResult, load_result
+from search.run import StudyResult, load_noted
 from search.snapshot import by_seeds, group_name, ranked
 from search.space import Space
 from search.tradeoff import TradeOff, study_trade_off, trade_off
@@ -87,7 +87,7 @@ def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: 
         raise PromoteError(f"--against {against[0]}: only --pick {KNEE} and --pick {WEIGHTS} heed it; add one of them")
     if weights and WEIGHTS not in picks:
         raise PromoteError(f"--weight {weights[0]:g}: only --pick {WEIGHTS} heeds it; add that")
-    study, numbers = load_result(folder), []
+    (study, _), numbers = load_noted(folder), list[int]()
     for pick in picks:
         if pick in (KNEE, WEIGHTS):
             found = _trade_off(study, against)

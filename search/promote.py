@@ -21,7 +21,7 @@ from search.candidates import Candidate, PromoteError, candidates
 from search.comparison import Direction, Scores, winner
 from search.confirmation import Design, Standing, scores, standing
 from search.confirmation_study import Confirmation, begin, confirmation_study, mend_study, move_aside
-from search.run import HERE, StudyResult, load_result, run_in
+from search.run import HERE, StudyResult, load_noted, run_in
 from search.source import SEEDS, Plan, PlannedTrial
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -104,7 +104,9 @@ def confirm(
         raise PromoteError(f"at most {most} seeds, but {seeds} at the least: give --most-seeds no less than --seeds")
     view = view or View()
     refuse_links_out(folder)
-    study, place = load_result(folder), StudyFolder(folder).confirmation
+    (study, notes), place = load_noted(folder), StudyFolder(folder).confirmation
+    for note in notes:
+        view.say(note)
     wanted = Confirmation(candidates=candidates(study, top, pick), seeds=_fresh_seeds(study.spec, most), every=seeds)
     spec = confirmation_study(study.spec, wanted, workers)
     check_installed(spec.train.backend)  # it and all else before anything is written or moved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,18 @@ def load_result(folder: Path | str) -> StudyResult:
     return StudyResult(
         spec, files.path, records, files.read_summary(), trials_table(records), epochs_table(records), config
     )
+
+
+def load_noted(folder: Path | str) -> tuple[StudyResult, list[str]]:
+    """Reads a study as `load_result` does; also returns, for people, which records are damaged instead of a warning.
+
+    Raises:
+        StudyError: The folder holds no study.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = load_result(folder)
+    return result, [str(warning.message) for warning in caught]
 
 
 def _drive(

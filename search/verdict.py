@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +21,7 @@ from search.aims import Aims
 from search.comparison import DEFAULT
 from search.importance import Importance, importances
 from search.parameter import CategoricalParameter, is_number
-from search.run import StudyResult, load_result
+from search.run import StudyResult, load_noted
 from search.settings import Objective
 from search.snapshot import Baselines, Seeds, by_seeds, ranked
 from search.space import Space
@@ -186,10 +185,7 @@ def judge(folder: Path) -> Verdict:
     Raises:
         StudyError: The folder holds no study.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")  # a damaged record
-        result = load_result(folder)
-    notes = [str(warning.message) for warning in caught]
+    result, notes = load_noted(folder)
     spec, space = result.spec, Space(result.spec.space, result.spec.train)
     records = [record for record in result.records if _fits(space, record)]
     if strange := [str(record.number) for record in result.records if record not in records]:

@@ -126,6 +126,21 @@ def test_a_confirmation_that_runs_is_not_moved_from_under_its_driver(study: Path
     assert not list(folder.glob("*-1"))
 
 
+def test_a_damaged_record_is_said_in_words(study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(study, tmp_path / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
+    (folder / "trials" / "0002" / "result.json").write_text("{")
+    for line in (
+        ["promote", str(folder), "--pick", "knee", "--workers", "2000"],
+        ["promote", str(folder), "--pick", "77"],
+    ):
+        found = CliRunner().invoke(app, line)
+        assert found.exit_code == 2, found.stderr
+        assert "Warning" not in found.output
+        assert found.output.count("0002/result.json: no usable trial record") == 1
+    status = CliRunner().invoke(app, ["status", str(folder)])
+    assert (status.exit_code, status.output.count("0002/result.json: no usable trial record")) == (0, 1)
+
+
 def confirmed_before(study: Path, to: Path) -> Path:
     """Returns a copy of a study that has been confirmed, by the look of it."""
     folder = shutil.copytree(study, to / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
