@@ -34,6 +34,8 @@ def _given(value: str) -> Path:
     """Returns the path; an empty one, of an unset variable say, would be the folder that one is in."""
     if not value:
         raise typer.BadParameter("an empty path; name a file or folder, . for this one")
+    if "\0" in value:
+        raise typer.BadParameter("a path with a null character in it; no file has such a name")
     return Path(value)
 
 
