@@ -116,6 +116,10 @@ class CheckpointStore:
         with suppress(FileNotFoundError):
             self._patiently(lambda: self._files.rm(self._folder(number), recursive=True))
 
+    def has(self, number: int) -> bool:
+        """Returns whether a trial has any state here."""
+        return bool(self._states(number))
+
     def numbers(self) -> set[int]:
         """Returns the numbers of the trials that have any state here."""
         found = self._patiently(lambda: self._files.find(self._root))

@@ -36,7 +36,7 @@ class KeptCheckpoints:
             store: Where unfinished trials have theirs; None: in their folders.
         """
         self._folder, self._direction, self._keep, self._store = folder, direction, keep, store
-        self._stored: set[int] = set()  # trials that have something in the store
+        self._stored: set[int] | None = None  # trials that have something in the store, once that was asked
         self._best: list[tuple[float, int]] = []  # places of those that keep theirs, the best first
 
     def look_at(self, records: Iterable[TrialRecord]) -> None:
@@ -48,12 +48,19 @@ class KeptCheckpoints:
         """
         finished = [record for record in records if record.state in FINISHED]
         if self._store is not None and finished:
-            self._stored = self._store.numbers()
+            self._stored = self._found(self._store, finished)
         if self._keep != "all":
             self._remove_needless(finished, self._keep)
         for record in finished:
-            if self._store is not None and record.number in self._stored:
+            if self._store is not None and self._stored and record.number in self._stored:
                 self._store.bring(record.number, self._folder.trial(record.number).checkpoint)
+                self._stored.discard(record.number)
+
+    def _found(self, store: CheckpointStore, finished: Iterable[TrialRecord]) -> set[int]:
+        """Returns the trials that have something in the store: all of them are looked for once, then the new ones."""
+        if self._stored is None:
+            return store.numbers()
+        return self._stored | {record.number for record in finished if store.has(record.number)}
 
     def _remove_needless(self, finished: Iterable[TrialRecord], keep: int) -> None:
         for record in finished:
@@ -68,6 +75,6 @@ class KeptCheckpoints:
 
     def _remove(self, number: int) -> None:
         remove_checkpoints(self._folder.trial(number).checkpoint)
-        if self._store is not None and number in self._stored:
+        if self._store is not None and self._stored and number in self._stored:
             self._store.remove(number)
             self._stored.remove(number)

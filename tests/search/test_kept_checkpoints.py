@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from colorgan.record import State, TrialRecord
+from search.checkpoint_store import CheckpointStore
 from search.kept_checkpoints import KeptCheckpoints
 from search.snapshot import ranked
 from search.storage import StudyFolder
@@ -39,6 +40,23 @@ def test_a_study_that_goes_on_keeps_the_same_as_one_that_never_stopped(tmp_path:
     again.look_at(records[:7])
     again.look_at([records[0], *records[7:]])  # the first a second time
     assert left(folder, records) == {0, 5}
+
+
+def test_the_whole_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder, store = StudyFolder(tmp_path / "study"), CheckpointStore(str(tmp_path / "store"), "study")
+    listed, numbers, records = [], store.numbers, []
+    monkeypatch.setattr(store, "numbers", lambda: listed.append(1) or numbers())
+    kept = KeptCheckpoints(folder, "minimize", keep=2, store=store)
+    for number in range(20):
+        records.append(trained(folder, number, "complete", float(9 - number % 7)))
+        checkpoint = folder.trial(number).checkpoint
+        for step in (1, 2):
+            store.upload(number, checkpoint, step=step)
+        checkpoint.unlink()
+        kept.look_at([records[-1]])
+        assert left(folder, records) == {record.number for record in ranked(records, "minimize")[:2]}
+        assert numbers() == set()
+    assert len(listed) == 1
 
 
 def test_unfinished_trials_keep_theirs_and_all_means_all(tmp_path: Path):
