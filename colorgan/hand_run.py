@@ -139,6 +139,7 @@ class _Keeper:
         self._checkpoint, self._best_file = run.folder / CHECKPOINT, run.folder / BEST
         self._events = open_events(run.folder, trainer.history, log.say)
         self._best: tuple[float, int] | None = None  # value and epoch
+        self._judged = 0  # the last epoch that has a value
         self._stop_wanted = False
         for result in trainer.history:
             self._judge(result)
@@ -202,6 +203,8 @@ class _Keeper:
     def _judge(self, result: EpochResult) -> bool:
         """Notes an epoch's value of the metric; returns whether it is the best so far."""
         value = result.metrics.get(self._run.best_metric)
+        if value is not None:
+            self._judged = result.epoch
         if value is None or (self._best is not None and not self._run.better(value, self._best[0])):
             return False
         self._best = (value, result.epoch)
@@ -220,10 +223,10 @@ class _Keeper:
 
     def _end(self) -> str | None:
         """Returns why the run is at its end, nothing where its schedule is; None where it goes on."""
-        run, epoch = self._run, self._trainer.epoch
-        if epoch >= run.config.schedule.epochs:
+        run = self._run
+        if self._trainer.epoch >= run.config.schedule.epochs:
             return ""
-        if run.patience and self._best and epoch - self._best[1] >= run.patience:
+        if run.patience and self._best and self._judged - self._best[1] >= run.patience:
             return f"no better {run.best_metric} for {run.patience} epochs"
         return None
 

@@ -35,7 +35,7 @@ def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path, *, spare: Pa
     while step_back(checkpoint):
         try:
             found = Checkpoint.load(checkpoint)
-            if not found.config.continues_as(config) or found.epoch > config.schedule.epochs:
+            if not found.config.continues_as(config) or found.step > trainer.progress.total_steps:
                 said.append("the checkpoint found is of another configuration; started anew")
                 return "; ".join(said)
             trainer.restore(replace(found, config=config))

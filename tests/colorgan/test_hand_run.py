@@ -256,6 +256,14 @@ def test_a_damaged_best_state_is_set_aside_where_nothing_else_is_left(whole: Pat
     assert Checkpoint.load(tmp_path / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
 
 
+def test_patience_counts_to_the_last_epoch_that_was_validated(tmp_path: Path) -> None:
+    values = {"schedule.epochs": 12, "validation.epochs": 4, "optimizer.generator_learning_rate": 1e-6}
+    assert train_by_hand(HandRun(CONFIG.with_values(values), tmp_path, patience=2))
+    validated = [n for n, metrics in enumerate(epochs_of(tmp_path), 1) if "valid/delta_e" in metrics]
+    assert len(validated) >= 2
+    assert validated[-1] == len(epochs_of(tmp_path))
+
+
 @pytest.mark.parametrize("checkpoint_epochs", [1, 100])
 def test_a_run_that_its_patience_ended_finds_itself_finished(tmp_path: Path, checkpoint_epochs: int) -> None:
     config = CONFIG.with_values({"schedule.epochs": 60, "schedule.checkpoint_epochs": checkpoint_epochs})

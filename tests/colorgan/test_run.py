@@ -58,6 +58,16 @@ def test_a_run_goes_on_where_its_checkpoint_ends(trainer, tmp_path):
     assert [result.epoch for result in trainer.history] == [1, 2, 3]
 
 
+def test_a_longer_run_that_is_beyond_this_ones_end_is_another(trainer, tmp_path):
+    path, short = tmp_path / "c.npz", CONFIG.with_values({"schedule.epochs": 1})
+    next(epochs(trainer, path))
+    trainer.progress.step += 1  # in the midst of its second epoch
+    trainer.save(path)
+    trainer.reset(short)
+    assert resume(trainer, short, path) == "the checkpoint found is of another configuration; started anew"
+    assert trainer.step == 0
+
+
 def test_a_finished_run_has_nothing_left_to_do(trainer, tmp_path):
     list(epochs(trainer, tmp_path / "c.npz"))
     trainer.reset(CONFIG)
