@@ -16,6 +16,7 @@ from colorgan.errors import CannotRunError
 from colorgan.event_file import EventLog, set_aside_damaged
 from colorgan.record import RecordError, TrialRecord, read_record
 
+STUDY = "study.yaml"  # of a folder that is a study's
 CHECKPOINT, BEST, RECORD, CONFIG, EXAMPLES = (
     "checkpoint.npz",
     "best.npz",
@@ -52,13 +53,15 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def check_same_run(folder: Path, config: TrainConfig, best_metric: str) -> None:
-    """Checks that the run in the folder, if there is one, is the configuration's and the metric's, and not longer.
+    """Checks that the folder is no study's, and a run in it the configuration's and the metric's, and not longer.
 
     Each file that can be read is asked, as the disk may have spoiled any of them; config.yaml has no checksum.
 
     Raises:
         ConfigError: It is not.
     """
+    if (folder / STUDY).exists():
+        raise ConfigError(f"{folder}: holds a study ({STUDY}); give another --out")
     done = 0
     for path in (folder / CHECKPOINT, previous_checkpoint(folder / CHECKPOINT), folder / BEST):
         with suppress(CheckpointError):

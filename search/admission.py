@@ -8,6 +8,7 @@ from colorgan.links import refuse_links_out
 from colorgan.packing import Progress
 from colorgan.photos import Photos, open_photos
 from colorgan.place import check_place
+from colorgan.run_folder import RECORD
 from search.address import SQLITE_PATH_BYTES, url_address
 from search.experience import check_sources
 from search.known_photos import KnownPhotos
@@ -47,11 +48,16 @@ def admit(spec: StudySpec, folder: StudyFolder, *, storage: str | None, view: Vi
 
 
 def check_question(spec: StudySpec, folder: StudyFolder) -> None:
-    """Checks that a study that is there asks the same question.
+    """Checks that a study that is there asks the same question, and that a new one's folder is no run's by hand.
 
     Raises:
-        StudyError: It asks another.
+        StudyError: It asks another, or the folder is such a one.
     """
+    if not folder.study.exists() and (folder.path / RECORD).exists():
+        raise StudyError(
+            f"{folder.path}: holds a training run ({RECORD}), not a study; give the study another name, or choose "
+            "other results"
+        )
     if folder.study.exists():
         changed = read_study(folder.study).same_question(spec)
         if changed:

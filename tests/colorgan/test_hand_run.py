@@ -256,6 +256,13 @@ def test_a_damaged_best_state_is_set_aside_where_nothing_else_is_left(whole: Pat
     assert Checkpoint.load(tmp_path / "best.npz").epoch == Checkpoint.load(whole / "best.npz").epoch
 
 
+def test_a_studys_folder_is_no_place_for_a_run_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").touch()
+    with pytest.raises(ConfigError, match=r"holds a study \(study.yaml\); give another --out"):
+        train_by_hand(HandRun(CONFIG, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
 def test_patience_counts_to_the_last_epoch_that_was_validated(tmp_path: Path) -> None:
     values = {"schedule.epochs": 12, "validation.epochs": 4, "optimizer.generator_learning_rate": 1e-6}
     assert train_by_hand(HandRun(CONFIG.with_values(values), tmp_path, patience=2))

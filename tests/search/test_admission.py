@@ -41,6 +41,16 @@ def test_a_study_that_may_begin_gets_its_photos_and_nothing_is_written(photos: P
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_folder_of_a_run_by_hand_is_no_place_for_a_study(photos: Path, tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "results" / "sky")
+    folder.path.mkdir(parents=True)
+    (folder.path / "result.json").touch()
+    with pytest.raises(
+        StudyError, match=r"sky: holds a training run \(result.json\), not a study; give the study another"
+    ):
+        admit(spec(photos), folder, storage=None, view=View())
+
+
 def test_a_confirmation_without_photos_of_its_own_is_refused(photos: Path) -> None:
     with pytest.raises(PhotosError, match=r"no photos to confirm; raise data\.confirm_fraction"):
         usable_photos(spec(photos, "confirm"))
