@@ -9,6 +9,7 @@ violations of several constraints can be compared and summed, whatever their uni
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
@@ -113,4 +114,4 @@ def _violation(bounds: Bounds, value: float) -> float:
         beyond.append((value - bounds.max) / (abs(bounds.max) or 1.0))
     if bounds.min is not None:
         beyond.append((bounds.min - value) / (abs(bounds.min) or 1.0))
-    return max(beyond)
+    return min(max(beyond), sys.float_info.max)  # a bound near 0 may make it infinite, which no file can hold

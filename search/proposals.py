@@ -7,7 +7,7 @@ drawn again, and costs neither a trial nor its number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import FrozenTrial, TrialState
 
 from search.history import History
+from search.joint_sampler import JointSampler
 from search.parameter import FloatParameter
 from search.space import Params, Space
 
@@ -79,6 +80,10 @@ class Proposer(BaseSampler):
             params = self._space.suggest(cast(optuna.Trial, draft))
             if key_of(params) not in known:
                 break
+        else:
+            if left := self._left(known):
+                draft = _Draft(_Given(self._space, left), _study(seen), seen.shifted(trial))
+                params = self._space.suggest(cast(optuna.Trial, draft))
         self._drawn[trial.number] = params
         return draft.distributions
 
@@ -109,6 +114,11 @@ class Proposer(BaseSampler):
         if not self._exhaustive:
             seen = self._view(study)
             self._method(trial.number).after_trial(_study(seen), seen.shifted(trial), state, values)
+
+    def _left(self, known: Container[_Key]) -> Params | None:
+        """Returns a configuration that nobody has, where they can be counted and there is one."""
+        all_of_them = self._space.configurations() if self._space.finite else ()
+        return next((params for params in all_of_them if key_of(params) not in known), None)
 
     def _exact(self, name: str, value: Any) -> Any:
         """Returns a value that was drawn as the space has it, so that what is kept of equal trials is equal."""
@@ -141,6 +151,18 @@ class Proposer(BaseSampler):
 def key_of(params: Mapping[str, Any]) -> _Key:
     """Returns what equal configurations have in common."""
     return tuple(sorted(params.items(), key=itemgetter(0)))
+
+
+class _Given(JointSampler):
+    """Chooses what it is given."""
+
+    def __init__(self, space: Space, params: Params) -> None:
+        super().__init__(space)
+        self._params = params
+
+    def choose(self, study: optuna.Study, trial: FrozenTrial) -> Params:  # noqa: ARG002 - as all do
+        """Returns it."""
+        return self._params
 
 
 class _Draft:

@@ -962,6 +962,12 @@ def test_a_rungs_best_are_those_that_hold_the_constraints(study: Study) -> None:
     assert not [record for record in complete[2:] if not record.feasible]  # but for the first, who had no others beside
 
 
+def test_a_bound_near_zero_violates_by_a_finite_number(study: Study) -> None:
+    tree = study_of(trials=2).model_dump() | {"constraints": {"train/l1": {"max": 1e-310}}}
+    study.run(StudySpec.model_validate(tree), Generators())
+    assert [record.feasible for record in study.records] == [False, False]
+
+
 def test_a_trial_of_several_objectives_that_stops_before_all_are_known_stops_no_study(study: Study) -> None:
     def play(job: Job) -> Iterator[Event | None]:
         for event in honest(job, 20.0 + job.number):

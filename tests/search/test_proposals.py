@@ -63,6 +63,21 @@ def test_a_small_space_is_gone_through_without_a_repeat(sampler: str) -> None:
     assert len({frozenset(params.items()) for params in drive(study_spec, 16)}) == 16
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_what_is_hardly_ever_drawn_is_found_where_all_can_be_counted(sampler: str) -> None:
+    whole = {"type": "int", "low": 1, "high": 10}
+    chain = {
+        "generator.filters": whole,
+        "discriminator.filters": {**whole, "when": {"generator.filters": 1}},
+        "schedule.batch_size": {**whole, "when": {"discriminator.filters": 1}},
+        "generator.kernel": {**whole, "low": 2, "high": 9, "when": {"schedule.batch_size": 1}},
+    }
+    study_spec = spec(chain, sampler)
+    limit = Space(study_spec.space, study_spec.train).limit(study_spec)
+    assert limit == 9 + 9 + 9 + 8
+    assert len({frozenset(params.items()) for params in drive(study_spec, limit)}) == limit
+
+
 def test_what_waits_or_was_drawn_before_is_no_new_proposal_once_it_has_run() -> None:
     study_spec = spec(SMALL, "random")
     space, everything = Space(study_spec.space, study_spec.train), list[Any]()
