@@ -127,7 +127,9 @@ class TrialSource:
 
     def _recorded(self, trial: optuna.Trial, records: Iterable[TrialRecord]) -> bool:
         """Returns whether a planned trial has a record."""
-        planned = (self._plan.trials[trial.number].params, self.seed(trial)) if self._plan else None
+        if self._plan is None:
+            return False
+        planned = self._plan.trials[trial.number].params, self.seed(trial)
         return any((record.params, record.seed) == planned for record in records if record.number == trial.number)
 
     def _repeat(self, number: int, params: Params, times: int) -> None:
