@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from colorgan.checkpoint import Checkpoint, read_config
+from colorgan.checkpoint import Checkpoint, read_run
 from colorgan.config import TrainConfig
 from colorgan.record import TrialRecord
 from search import checkpoint_store
@@ -104,7 +104,7 @@ def test_a_trial_begun_anew_leaves_its_own_network(tmp_path: Path) -> None:
     events = list(runner.run(job, lambda: None))
     assert any("of another configuration" in event.note for event in events if isinstance(event, TrialStarted))
     store.bring(0, home)
-    assert (read_config(home).seed, Checkpoint.load(home).step) == (config.seed, 4)
+    assert (read_run(home)[0].seed, Checkpoint.load(home).step) == (config.seed, 4)
 
 
 def test_a_state_from_before_is_taken_over_unless_there_is_a_newer_one(place: str, tmp_path: Path) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from colorgan.errors import BadInputError
-from colorgan.photos import Photos
+from colorgan.photos import open_photos
 from search.storage import StudyFolder
 from search.study import StudySpec
 from search.workplace import Workplace
@@ -23,6 +22,8 @@ def test_only_ray_has_an_address() -> None:
 def test_there_are_workers_for_the_further_seeds_as_well(tmp_path: Path, seeds: int, workers: int) -> None:
     search = {"trials": 2, "seeds_per_trial": seeds, "workers": 8}
     space = {"optimizer.generator_learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2}}
-    spec = StudySpec.model_validate({"name": "s", "space": space, "search": search})
-    engine = Workplace().engine_for(spec, StudyFolder(tmp_path), cast(Photos, None), print)  # which Ray's alone asks
+    train = {"data": {"size": 16, "crop_scales": [1.0], "train_limit": 2, "valid_limit": 1, "confirm_limit": 1}}
+    train |= {"generator": {"depth": 2}, "discriminator": {"depth": 1}}
+    spec = StudySpec.model_validate({"name": "s", "train": train, "space": space, "search": search})
+    engine = Workplace().engine_for(spec, StudyFolder(tmp_path), open_photos(spec.train.data), print)
     assert engine.count == workers
