@@ -53,7 +53,7 @@ class EpochResult:
         epoch: Number of epochs done, from 1.
         step: Number of training steps done since the start of the run.
         metrics: Metric key -> value: training losses as means over the epoch's steps, and, where the epoch ended with
-            a validation, validation metrics as means over photos.
+            a validation, validation metrics as means over the photos' crops.
         examples: uint8 RGB, (count, size, 3 * size, 3), each gray | real | generated; None where none were due.
         train_seconds: Time spent in training steps.
         valid_seconds: Time spent in validation and examples.

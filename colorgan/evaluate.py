@@ -1,8 +1,9 @@
 """Measuring a model on photos: every validation metric of every photo, with the gray and tint baselines beside it.
 
 The measurement is training's own (`metrics.py`): crops of the model's size, compared as a screen shows them. Here a
-photo is cut at scale 1 alone, so that all of it is seen once and about as it was, and its numbers are means over its
-crops. What is written of it is `evaluation_report.py`'s.
+photo is cut at scale 1 alone, so that it is seen about as it was, and its numbers are means over its crops. These
+overlap along a long side, and what is left over at its ends is not seen. What is written of it is
+`evaluation_report.py`'s.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class HandRun:
 
 
 def default_folder(config: TrainConfig) -> Path:
-    """Returns the folder of a configuration's run: the same for every length, so that a longer one goes on there."""
+    """Returns the folder of a configuration's run, the same for every length: a longer one goes on there if it may."""
     text = config.with_values({"schedule.epochs": 1}).to_yaml()
     return RUNS / hashlib.sha256(text.encode()).hexdigest()[:12]
 

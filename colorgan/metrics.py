@@ -1,7 +1,8 @@
 """How good generated photos are: every validation metric, per photo, on the device, in `keras.ops` alone.
 
 Compared is what a viewer sees: generated chroma with the photo's lightness is turned into sRGB, clipped to what a
-screen can show, and back into Lab; it is not rounded to 8 bit. A photo's numbers do not depend on its batch.
+screen can show, and back into Lab; it is not rounded to 8 bit. (`valid/l1` and `valid/chroma_kl` compare chroma as it
+was generated, before that.) A photo's numbers do not depend on its batch.
 scikit-image is the oracle of the tests. The names are `epoch.py`'s; which photos are measured is `validation.py`'s.
 """
 

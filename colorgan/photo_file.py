@@ -1,7 +1,8 @@
 """One photo file at full quality: its pixels at the depth they have, transparency and metadata; and writing it back.
 
-Training reads photos by `decode.py`, in 8 bits and without their metadata; the formats are the same. What cannot be
-kept is said, never dropped in silence. A file that is there is never replaced, and none is ever seen half written.
+Training reads photos by `decode.py`, in 8 bits and without their metadata; the formats are the same. Of EXIF and
+colour profiles what cannot be kept is said, never dropped in silence; other notes in a file (PNG text, XMP, comments, a
+gamma) are not carried over. A file that is there is never replaced, and none is ever seen half written.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Validator:
         self._measure, self._paint = compiled(_measure, precision), compiled(_paint, precision)
 
     def measure(self, photos: NDArray[np.uint8], predict: Predict) -> dict[str, float]:
-        """Returns the validation metrics, as means over all photos, each photo counted once.
+        """Returns the validation metrics, as means over all that is given, each crop of a photo counted once.
 
         Args:
             photos: sRGB, (count, size, size, 3).

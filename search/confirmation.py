@@ -2,8 +2,9 @@
 
 How many seeds it takes is not known before. So all get a few, then it is looked at what they say, and those that are
 still of interest get as many again, until something is sure or nothing is likely to become so. Whoever looks several
-times sees more luck; intervals are wider by as much, so that at all looks together they are as sure as they say. What
-is decided at a look is a function of the seeds due by then alone, not of who was trained first.
+times sees more luck; intervals are wider by as much, so that at all looks together they are about as sure as they say
+(of 95 % intervals of equal candidates, on 4 to 16 seeds, one missed at some look in 7 % of simulated studies). What is
+decided at a look is a function of the seeds due by then alone, not of who was trained first.
 
 Source: Pocock 1977, Biometrika 64, on looks of one level; Jennison and Turnbull 1989, J. R. Statist. Soc. B 51, on
 intervals that hold at all of them. The statistics of one look are `comparison.py`'s.

@@ -42,7 +42,8 @@ def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTria
 
     It draws for each trial from a generator of its own, seeded with `search.seed` and the trial's number. So what a
     trial is given depends on these and on the history alone, and a study that was stopped and goes on, with one
-    worker, is the same as one that never stopped.
+    worker, is the same as one that never stopped. Not quite so with `qmc`: Optuna counts its next point
+    before the trial has it, and a kill in between leaves that out.
 
     Args:
         study: The study.
