@@ -10,6 +10,7 @@ import csv
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, get_args
@@ -43,9 +44,17 @@ def hash_photo(file: PhotoFile, data: bytes, seed: int) -> HashedPhoto:
 def find_split_file(folder: Path) -> Path | None:
     """Returns the file by which a folder brings its own split, if any."""
     for path in (folder / name for name in SPLIT_FILES):
-        if path.is_file() and (path.name == "split.csv" or "split" in _read_rows(path)[0]):
+        if path.is_file() and (path.name == "split.csv" or _has_split(path)):
             return path
     return None
+
+
+def _has_split(path: Path) -> bool:
+    """Returns whether a file that need not be a split is one; others may be anything."""
+    with suppress(OSError), path.open("rb") as file:
+        if b"split" not in file.readline():
+            return False
+    return "split" in _read_rows(path)[0]
 
 
 def split_photos(

@@ -116,5 +116,10 @@ def test_an_attribution_without_a_split_is_no_split_and_split_csv_comes_first(tm
     assert find_split_file(tmp_path) is None
     attribution.write_text("file,author,split\na.png,me,train\n")
     assert find_split_file(tmp_path) == attribution
+    attribution.write_bytes("file;author\nx.jpg;M\u00fcller\n".encode("latin-1"))
+    assert find_split_file(tmp_path) is None
+    attribution.write_bytes("file,split,author\nx.jpg,train,M\u00fcller\n".encode("latin-1"))
+    with pytest.raises(PhotosError, match="not a CSV file in UTF-8"):
+        find_split_file(tmp_path)
     (tmp_path / "split.csv").write_text("file,split\n")
     assert find_split_file(tmp_path) == tmp_path / "split.csv"
