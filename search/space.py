@@ -71,11 +71,15 @@ class Space:
         return self.parameters[path].nearest(self._wanted(path, self._tree))
 
     def complete(self, params: Mapping[str, Scalar]) -> Params:
-        """Returns these parameters, as far as they are active, and the defaults nearest for the others."""
+        """Returns these parameters, as far as they are active, and the defaults nearest for the others.
+
+        Those of this space are as the space has them, 8 where 8.0 is given.
+        """
         completed: Params = {}
         for path in self.parameters:
             if self.active(path, completed):
-                completed[path] = params[path] if path in params else self.nearest_default(path)
+                inside = self.parameters[path].nearest(params[path]) if path in params else self.nearest_default(path)
+                completed[path] = inside if path not in params or same(inside, params[path]) else params[path]
         return completed
 
     def params_of(self, config: TrainConfig) -> Params | None:

@@ -203,7 +203,11 @@ def value_mistakes(space: Space, params: Mapping[str, Scalar]) -> list[Mistake]:
             mistakes.append(Mistake((path,), f"is not searched{hint}; searched are {', '.join(space.parameters)}"))
         elif path not in completed:
             mistakes.append(Mistake((path,), "is searched only where its `when` holds, which it does not here"))
-        elif not same(space.parameters[path].nearest(value), value):
-            nearest = shown(space.parameters[path].nearest(value))
+        elif not same(inside := space.parameters[path].nearest(value), value) or _only_one_is_bool(inside, value):
+            nearest = shown(inside)
             mistakes.append(Mistake((path,), f"{shown(value)} is outside the space; the nearest inside is {nearest}"))
     return mistakes
+
+
+def _only_one_is_bool(first: Scalar, second: Scalar) -> bool:
+    return isinstance(first, bool) != isinstance(second, bool)  # which are equal to 0 and 1

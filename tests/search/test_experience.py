@@ -153,6 +153,23 @@ def test_a_configuration_of_another_space_is_refused(tmp_path: Path) -> None:
         check_sources(study, Space(study.space, study.train))
 
 
+def test_enqueued_values_are_as_the_space_has_them() -> None:
+    choices = {"type": "categorical", "choices": [4, 8]}
+    whole = {"type": "int", "low": 1, "high": 300}
+    space = {"discriminator.filters": choices, "generator.filters": {"type": "int", "low": 4, "high": 8}}
+    tree = {"name": "study", "space": space, "enqueue": [{"discriminator.filters": 8.0, "generator.filters": 5.0}]}
+    study = StudySpec.model_validate(tree)
+    (found,) = known_good(study, Space(study.space, study.train))
+    assert {path: (value, type(value)) for path, value in found.items()} == {
+        "discriminator.filters": (8, int),
+        "generator.filters": (5, int),
+    }
+    with pytest.raises(ValueError, match=r"(?i)true is outside the space"):
+        StudySpec.model_validate(
+            {**tree, "space": {**space, "generator.filters": whole}, "enqueue": [{"generator.filters": True}]}
+        )
+
+
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
