@@ -94,9 +94,8 @@ def train_by_hand(run: HandRun) -> bool:
     check_same_run(run.folder, run.config, run.best_metric)
     photos = open_photos(run.config.data, whole=True)  # before anything is written, as they may be unusable
     with owned(run.folder):
-        check_same_run(
-            run.folder, run.config, run.best_metric
-        )  # again, as another process may have trained there meanwhile
+        # again, as another process may have trained there meanwhile
+        check_same_run(run.folder, run.config, run.best_metric)
         check_same_photos(run.folder, run.config, photos.fingerprint)
         write_whole(run.folder / CONFIG, run.config.to_yaml())
         return _train(run, photos, RunLog(run.folder / "log.txt", _CONSOLE))

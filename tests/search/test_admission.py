@@ -93,7 +93,8 @@ def test_a_study_of_which_no_photos_were_kept_goes_on_with_those_that_are_there(
     folder = begun(photos, tmp_path / "results")
     folder.photos.unlink()
     (photos / "0.png").unlink()
-    admit(spec(photos), folder, storage=None, view=View())
+    found = admit(spec(photos), folder, storage=None, view=View())
+    assert found.train_photos + found.valid_photos == 3
 
 
 def test_what_was_kept_of_photos_is_not_believed_when_it_is_damaged(photos: Path, tmp_path: Path) -> None:
