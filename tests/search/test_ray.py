@@ -122,7 +122,8 @@ def cluster() -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        made = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
+        head = {**NODE, "num_cpus": 0, "dashboard_port": None}  # any: Ray leaves a socket open where its own is taken
+        made = Cluster(initialize_head=True, head_node_args=head)
         made.first = made.add_node(**NODE, num_cpus=1)
         yield made
         made.shutdown()
