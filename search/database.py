@@ -78,7 +78,7 @@ def open_study(
     try:
         patience.repeat(lambda: _check_file(folder.database, address))
         study = opened()
-        if difference := disagreement(study, folder.records(), directions):
+        if difference := disagreement(study, folder.records(), directions, whole=True):
             raise DamagedStorageError(f"{folder.database}: the study's storage is damaged ({difference})")
     except DamagedStorageError as error:
         aside = set_aside(folder.database)
@@ -110,7 +110,7 @@ def _refuse_another(study: optuna.Study, folder: StudyFolder, address: Address) 
     """Returns a study in a database that others may use too, unless it is another one of the same name."""
     records, directions = folder.records(), [direction.name.lower() for direction in study.directions]
     stranger = "" if records or not study.get_trials(deepcopy=False) else "its trials did not run here"
-    if difference := stranger or disagreement(study, records, directions):
+    if difference := stranger or disagreement(study, records, directions, whole=False):
         raise StorageError(
             f"{address.shown}: holds a study {study.study_name!r} that is not the one in {folder.path}: {difference}. "
             "Go on with it where it ran, or give this one another name"

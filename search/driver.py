@@ -25,6 +25,7 @@ from search.live_trial import LiveTrial
 from search.messages import BaselinesMeasured, EpochDone, Event, TrialEnded, TrialStarted, WorkerLost
 from search.methods import make_rungs
 from search.opening import Opener
+from search.restore import unrecorded
 from search.shortage import ADVICE, second_chance
 from search.snapshot import Baselines, Snapshot
 from search.source import TrialSource
@@ -93,6 +94,8 @@ class Driver:
         self._checkpoints.look_at(self._records.values())  # an earlier driver may not have come to remove some
         for record in self._records.values():  # nor to this
             self._withdraw(record)
+        if lost := unrecorded(self._study, self._records):
+            self._say(lost)
         self._trials.take_over()
         while True:
             self._check_limits()

@@ -25,6 +25,7 @@ from search.events import FEASIBLE_TAG, OBJECTIVE_TAG, Session, further_tag
 from search.pruning import report, should_prune
 from search.storage import TrialFolder
 
+METRICS = "metrics"  # user attribute of a finished trial
 OPTUNA_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
@@ -158,7 +159,7 @@ class LiveTrial:
         self._update(state=state, reason=reason, prune_reason="", seconds=seconds)
         self.log(f"{state}{': ' if reason else ''}{reason}\n{traceback}".rstrip())
         end_session(self.session, self.record)
-        self._note({"metrics": self.record.metrics, **({"reason": reason} if reason else {})})
+        self._note({METRICS: self.record.metrics, **({"reason": reason} if reason else {})})
         for key in self.record.violations.keys() - self.trial.constraints.keys():
             self.trial.set_constraint(key, self.record.violations[key])
         if state == "failed" and self.aims.objective.failed_value is not None:

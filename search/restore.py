@@ -9,7 +9,7 @@ generations and covariance, and begin these anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from colorgan.record import TrialRecord, after_last_epoch
 from search.aims import Aims
+from search.live_trial import METRICS
 from search.source import GROUP
 from search.space import Space
 from search.storage import StudyFolder
@@ -26,10 +27,11 @@ STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed"
 
 
 def restore(study: optuna.Study, space: Space, folder: StudyFolder, aims: Aims) -> str:
-    """Fills a study without trials from its folder, if that has any; returns a note for people, or nothing.
+    """Adds the trials of its folder that a study does not know; returns a note for people, or nothing.
 
-    Trials keep their numbers. Those that were not finished, and those in between without a usable record, are RUNNING:
-    the driver takes them over.
+    It knows none where its storage was lost, and not the last ones where that is an older copy, or where whoever did
+    this was killed. Trials keep their numbers. Those that were not finished, and those in between without a usable
+    record, are RUNNING: the driver takes them over.
 
     Args:
         study: As it was opened.
@@ -37,23 +39,31 @@ def restore(study: optuna.Study, space: Space, folder: StudyFolder, aims: Aims) 
         folder: Its files.
         aims: The study's.
     """
-    records = folder.records()
-    if not records or study.get_trials(deepcopy=False):
+    known = len(study.get_trials(deepcopy=False))
+    unknown = {record.number: record for record in folder.records() if record.number >= known}
+    if not unknown:
         return ""
     if baselines := folder.read_summary().get("baselines"):
         study.set_user_attr("baselines", baselines)
-    known = {record.number: record for record in records}
-    for number in range(records[-1].number + 1):
+    for number in range(known, max(unknown) + 1):
         study.add_trial(
-            _trial(known[number], space, aims) if number in known else create_trial(state=TrialState.RUNNING)
+            _trial(unknown[number], space, aims) if number in unknown else create_trial(state=TrialState.RUNNING)
         )
-    return f"the storage knew no trial of this study: {len(records)} are taken from their records"
+    few = f"only the first {known} trials" if known else "no trial"
+    return f"the storage knew {few} of this study: {len(unknown)} are taken from their records"
 
 
-def disagreement(study: optuna.Study, records: Sequence[TrialRecord], directions: Sequence[str]) -> str:
+def disagreement(study: optuna.Study, records: Sequence[TrialRecord], directions: Sequence[str], *, whole: bool) -> str:
     """Returns what contradicts the records in a study that has trials, or nothing.
 
     A record is written just before Optuna is told, so it may be ahead by a step.
+
+    Args:
+        study: As it was opened.
+        records: Of its folder.
+        directions: Of its objectives, by its file.
+        whole: Whether it must know all trials that have a record. A database may be an older copy, or its filling by
+            `restore` may have been cut short.
     """
     trials = study.get_trials(deepcopy=False)
     found = [direction.name.lower() for direction in study.directions]
@@ -61,11 +71,31 @@ def disagreement(study: optuna.Study, records: Sequence[TrialRecord], directions
         return f"its direction is {', '.join(found)}, not {', '.join(directions)}"
     for record in records if trials else ():
         if record.number >= len(trials):
-            return f"it knows no trial {record.number}, which has a record"
+            if whole:
+                return f"it knows no trial {record.number}, which has a record"
+            continue
         trial = trials[record.number]
-        if trial.state.is_finished() and not _agree(trial, record):
+        asked = trial.params.items() <= record.params.items()
+        if not asked or (trial.state.is_finished() and not _agree(trial, record)):
             return f"trial {record.number} contradicts its record"
     return ""
+
+
+def unrecorded(study: optuna.Study, recorded: Container[int]) -> str:
+    """Returns for people which finished trials have no record any more, nor its copy; or nothing.
+
+    Args:
+        study: As it was opened.
+        recorded: Numbers of the trials that have one.
+    """
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.number not in recorded]
+    lost = [str(trial.number) for trial in trials if trial.state.is_finished() and METRICS in trial.user_attrs]
+    if not lost:
+        return ""
+    return (
+        f"the record and its copy are lost of trial{'s' * (len(lost) > 1)} {', '.join(lost)}: the sampler knows what "
+        "became of it, the tables do not"
+    )
 
 
 def _agree(trial: FrozenTrial, record: TrialRecord) -> bool:
@@ -103,7 +133,7 @@ def _trial(record: TrialRecord, space: Space, aims: Aims) -> FrozenTrial:
     stopped = [reports[max(reports)]] if reports and not aims.several else None  # as Optuna has it
     values = {TrialState.COMPLETE: _values(record), TrialState.PRUNED: stopped}
     fixed = FixedTrial(dict(record.params))
-    notes = {"metrics": record.metrics, **({"reason": record.reason} if record.reason else {})}
+    notes = {METRICS: record.metrics, **({"reason": record.reason} if record.reason else {})}
     try:
         space.suggest(cast(optuna.Trial, fixed))  # learns the distributions
         trial = create_trial(

@@ -16,9 +16,10 @@ from search.aims import Aims
 from search.database import open_study
 from search.methods import make_sampler
 from search.outage import Patience
-from search.restore import restore
+from search.owned_storage import settle
+from search.restore import restore, unrecorded
 from search.space import Space
-from search.storage import StudyFolder
+from search.storage import StorageError, StudyFolder
 from search.study import Objective, StudySpec
 
 RATE, LOSS, SMOOTHING = "optimizer.generator_learning_rate", "losses.adversarial", "losses.label_smoothing"
@@ -37,9 +38,9 @@ SPEC = StudySpec.model_validate(
 SPACE = Space(SPEC.space, SPEC.train)
 
 
-def opened(folder: StudyFolder, said: list[str] | None = None) -> optuna.Study:
-    patience = Patience((said if said is not None else []).append)
-    return open_study(folder, name="s", directions=["minimize"], sampler=make_sampler(SPEC, SPACE), patience=patience)
+def opened(folder: StudyFolder, said: list[str] | None = None, url: str | None = None) -> optuna.Study:
+    patience, sampler = Patience((said if said is not None else []).append), make_sampler(SPEC, SPACE)
+    return open_study(folder, name="s", directions=["minimize"], url=url, sampler=sampler, patience=patience)
 
 
 def play(study: optuna.Study, folder: StudyFolder, states: list[str]) -> None:
@@ -127,6 +128,43 @@ def test_a_trial_without_a_record_in_between_is_asked_for_again(tmp_path: Path) 
     restore(study, SPACE, folder, Aims(SPEC))
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.COMPLETE]
     assert SPACE.suggest(optuna.Trial(study, study.trials[1]._trial_id)) == params
+
+
+def test_a_database_that_lacks_the_last_trials_is_filled_from_their_records(tmp_path: Path) -> None:
+    folder, url = StudyFolder(tmp_path), f"sqlite:///{tmp_path}/own.db"
+    study = opened(folder, url=url)
+    play(study, folder, STATES[:3])
+    older = (tmp_path / "own.db").read_bytes()  # or a driver was killed while it filled an empty one
+    play(study, folder, STATES[3:])
+    before = [said_of(trial) for trial in study.trials]
+    (tmp_path / "own.db").write_bytes(older)
+    study = opened(folder, url=url)
+    assert (
+        restore(study, SPACE, folder, Aims(SPEC))
+        == "the storage knew only the first 3 trials of this study: 6 are taken from their records"
+    )
+    assert [said_of(trial) for trial in study.trials] == before
+
+
+def test_a_database_in_which_another_study_of_the_name_has_begun_is_refused(tmp_path: Path) -> None:
+    folder, url = StudyFolder(tmp_path), f"sqlite:///{tmp_path}/own.db"
+    play(opened(folder, url=url), folder, STATES)
+    (tmp_path / "own.db").unlink()
+    other = opened(StudyFolder(tmp_path / "other"), url=url)
+    other.enqueue_trial({RATE: 0.002})
+    SPACE.suggest(other.ask())
+    settle(other._storage)
+    with pytest.raises(StorageError, match=r"own.db: holds a study 's' that is not the one in .*: trial 0 contradicts"):
+        opened(folder, url=url)
+
+
+def test_a_trial_whose_record_and_copy_are_lost_is_named(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    study = opened(folder)
+    play(study, folder, STATES)
+    assert unrecorded(study, range(9)) == ""
+    assert unrecorded(study, range(1, 9)).startswith("the record and its copy are lost of trial 0: ")
+    assert unrecorded(study, range(1, 7)).startswith("the record and its copy are lost of trials 0, 7: ")  # 8 runs
 
 
 @pytest.mark.parametrize(
