@@ -61,48 +61,54 @@ def place(record: TrialRecord, direction: str) -> tuple[float, int] | None:
     return (record.objective if direction == "minimize" else -record.objective, record.number)
 
 
-def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
-    """Returns the complete and feasible trials, the best objective first, the earliest of equals.
-
-    Of a configuration that was trained with several seeds the means count, and its trials stay together.
-    """
-    sign = 1.0 if direction == "minimize" else -1.0
-    groups: dict[str, list[tuple[int, float, TrialRecord]]] = {}
-    for record in records:
-        if record.state == "complete" and record.objective is not None:
-            group = record.group or group_name(record.number)
-            groups.setdefault(group, []).append((record.number, sign * record.objective, record))
-    possible = (group for group in groups.values() if feasible(record.violations for _, _, record in group))
-    means = [(fmean(value for _, value, _ in group), sorted(group, key=lambda member: member[0])) for group in possible]
-    return [record for _, group in sorted(means, key=lambda m: (m[0], m[1][0][0])) for _, _, record in group]
-
-
 @dataclass(frozen=True)
 class Seeds:
     """What one configuration came to with each of its seeds.
 
     Attributes:
-        group: Its name.
-        values: The objectives of its complete trials.
+        records: Its complete trials, by number.
     """
 
-    group: str
-    values: tuple[float, ...]
+    records: tuple[TrialRecord, ...]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Their objectives."""
+        return tuple(record.objective for record in self.records if record.objective is not None)
 
     @property
     def mean(self) -> float:
         """What counts."""
         return fmean(self.values)
 
+    @property
+    def feasible(self) -> bool:
+        """Whether its constraints hold on average."""
+        return feasible(record.violations for record in self.records)
+
+
+def configurations(records: Iterable[TrialRecord]) -> list[Seeds]:
+    """Returns what each configuration came to that has complete trials, by the number of the first of these."""
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in sorted(records, key=lambda record: record.number):
+        if record.state == "complete" and record.objective is not None:
+            groups.setdefault(record.group or group_name(record.number), []).append(record)
+    return [Seeds(tuple(group)) for group in groups.values()]
+
 
 def by_seeds(records: Iterable[TrialRecord]) -> dict[int, Seeds]:
     """Returns for each complete trial, by number, what its configuration came to."""
-    groups: dict[str, dict[int, float]] = {}
-    for record in records:
-        if record.state == "complete" and record.objective is not None:
-            groups.setdefault(record.group or group_name(record.number), {})[record.number] = record.objective
-    found = {name: Seeds(name, tuple(values.values())) for name, values in groups.items()}
-    return {number: found[name] for name, values in groups.items() for number in values}
+    return {record.number: seeds for seeds in configurations(records) for record in seeds.records}
+
+
+def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
+    """Returns the complete and feasible trials, the best objective first, the earliest of equals.
+
+    Of a configuration that was trained with several seeds the means count, and its trials stay together.
+    """
+    sign = 1.0 if direction == "minimize" else -1.0
+    possible = [seeds for seeds in configurations(records) if seeds.feasible]
+    return [record for seeds in sorted(possible, key=lambda seeds: sign * seeds.mean) for record in seeds.records]
 
 
 def group_name(number: int) -> str:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from colorgan.record import State, TrialRecord
-from search.snapshot import Snapshot, best_record, count_states
+from search.snapshot import Snapshot, best_record, by_seeds, count_states, ranked
 
 
-def trial(number: int, state: State, objective: float | None = None) -> TrialRecord:
-    return TrialRecord(number=number, state=state, seed=0, objective=objective)
+def trial(number: int, state: State, objective: float | None = None, group: str = "") -> TrialRecord:
+    return TrialRecord(number=number, state=state, seed=0, objective=objective, group=group)
 
 
 TRIALS = (
@@ -45,6 +45,15 @@ def test_the_best_is_the_first_of_the_best_complete_trials(direction: str, numbe
 def test_without_a_complete_trial_there_is_no_best() -> None:
     assert best_record(TRIALS[4:], "minimize") is None
     assert best_record((), "minimize") is None
+
+
+def test_the_seeds_of_a_configuration_stand_together_in_the_place_of_their_mean() -> None:
+    lucky = trial(6, "complete", 0.0, "trial-0000")
+    assert [record.number for record in ranked([lucky, *TRIALS], "minimize")] == [0, 6, 2, 3]
+    found = by_seeds([lucky, *TRIALS])
+    assert found.keys() == {0, 2, 3, 6}
+    assert found[0] is found[6]
+    assert (found[0].values, found[0].mean) == ((5.0, 0.0), 2.5)
 
 
 def test_every_state_is_counted_the_absent_ones_too() -> None:
