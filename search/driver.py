@@ -66,11 +66,11 @@ class Driver:
             store: Where the checkpoints of unfinished trials are kept; None: in their folders.
         """
         self._spec, self._study, self._engine, self._folder = spec, study, engine, folder
-        self._source = source
-        self._show, self._say, self._clock = show, say, clock
+        self._source, self._show, self._say, self._clock = source, show, say, clock
         self._records = {record.number: record for record in folder.records()}
+        search = spec.search
         self._checkpoints = KeptCheckpoints(
-            folder, spec.objective.direction, keep=spec.search.keep_checkpoints, store=store
+            folder, spec.objective.direction, keep=search.keep_checkpoints, seeds=search.seeds_per_trial, store=store
         )
         self._trials = Dispatcher(
             engine,
@@ -80,7 +80,7 @@ class Driver:
             records=self._records,
             finish=self._finish,
             say=say,
-            repeats=spec.search.seeds_per_trial > 1,
+            repeats=search.seeds_per_trial > 1,
             store=store,
         )
         self._started, self._absence = clock(), Absence(clock)

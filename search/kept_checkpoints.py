@@ -1,15 +1,18 @@
-"""Whose checkpoints a study keeps: those of its best finished trials, as a checkpoint is a trial's largest file."""
+"""Whose checkpoints a study keeps: those of its best finished trials, as a checkpoint is a trial's largest file.
+
+Of a configuration that is trained with several seeds the mean counts, so all of its trials keep theirs until the last
+of them is finished.
+"""
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from colorgan.checkpoint import remove_checkpoints
 from colorgan.record import FINISHED, TrialRecord
 from search.checkpoint_store import CheckpointStore
-from search.snapshot import place
+from search.snapshot import group_name, ranked
 from search.storage import StudyFolder
 
 
@@ -25,6 +28,7 @@ class KeptCheckpoints:
         direction: str,
         *,
         keep: int | Literal["all"],
+        seeds: int = 1,
         store: CheckpointStore | None = None,
     ) -> None:
         """Keeps none yet.
@@ -33,11 +37,14 @@ class KeptCheckpoints:
             folder: The study's files.
             direction: The objective's, "minimize" or "maximize".
             keep: How many trials keep theirs.
+            seeds: Of each configuration whose first trial is complete and feasible.
             store: Where unfinished trials have theirs; None: in their folders.
         """
-        self._folder, self._direction, self._keep, self._store = folder, direction, keep, store
+        self._folder, self._direction, self._keep, self._seeds, self._store = folder, direction, keep, seeds, store
         self._stored: set[int] | None = None  # trials that have something in the store, once that was asked
-        self._best: list[tuple[float, int]] = []  # places of those that keep theirs, the best first
+        self._groups: dict[
+            str, dict[int, TrialRecord]
+        ] = {}  # finished trials of configurations of which any keep theirs
 
     def look_at(self, records: Iterable[TrialRecord]) -> None:
         """Takes trials in and removes what need not be kept any more; a trial that is not finished keeps its own.
@@ -64,14 +71,20 @@ class KeptCheckpoints:
 
     def _remove_needless(self, finished: Iterable[TrialRecord], keep: int) -> None:
         for record in finished:
-            if (found := place(record, self._direction)) is not None:
-                if found not in self._best:  # as it is when it is looked at twice
-                    bisect.insort(self._best, found)
-                for _, number in self._best[keep:]:
-                    self._remove(number)
-                del self._best[keep:]
-            else:
-                self._remove(record.number)
+            self._groups.setdefault(record.group or group_name(record.number), {})[record.number] = record
+        settled = {name: group for name, group in self._groups.items() if not self._goes_on(group)}
+        trials = (record for group in settled.values() for record in group.values())
+        best = {record.number for record in ranked(trials, self._direction)[:keep]}
+        for name, group in settled.items():
+            for number in group.keys() - best:
+                self._remove(number)
+            if best.isdisjoint(group):
+                del self._groups[name]
+
+    def _goes_on(self, group: Mapping[int, TrialRecord]) -> bool:
+        """Returns whether further seeds of a configuration are still to come."""
+        first = group[min(group)]
+        return first.state == "complete" and first.feasible and len(group) < self._seeds
 
     def _remove(self, number: int) -> None:
         remove_checkpoints(self._folder.trial(number).checkpoint)

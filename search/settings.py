@@ -188,7 +188,8 @@ class Search(Part):
     worker_memory_bytes: Annotated[int, Field(ge=1)] | None = None
     """A worker that has grown beyond this is replaced after its trial; None: never for that."""
     keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", least=0, most=MAX_TRIALS)] = 5
-    """`all`, or of so many best finished trials. Unfinished trials keep theirs."""
+    """`all`, or of so many best finished trials, by the means of their configurations. Unfinished trials keep theirs,
+    and those whose configuration has further seeds to come."""
 
     @property
     def most_trials(self) -> int:

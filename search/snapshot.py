@@ -54,13 +54,6 @@ def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
     return {state: states.count(state) for state in (*FINISHED, "running", "waiting", "paused")}
 
 
-def place(record: TrialRecord, direction: str) -> tuple[float, int] | None:
-    """Returns what orders complete and feasible trials, the best objective least, the earliest of equals; else None."""
-    if record.state != "complete" or record.objective is None or not record.feasible:
-        return None
-    return (record.objective if direction == "minimize" else -record.objective, record.number)
-
-
 @dataclass(frozen=True)
 class Seeds:
     """What one configuration came to with each of its seeds.

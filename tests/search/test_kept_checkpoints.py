@@ -6,7 +6,7 @@ import pytest
 from colorgan.record import State, TrialRecord
 from search.checkpoint_store import CheckpointStore
 from search.kept_checkpoints import KeptCheckpoints
-from search.snapshot import ranked
+from search.snapshot import group_name, ranked
 from search.storage import StudyFolder
 
 
@@ -14,11 +14,11 @@ def left(folder: StudyFolder, records: list[TrialRecord]) -> set[int]:
     return {record.number for record in records if folder.trial(record.number).checkpoint.exists()}
 
 
-def trained(folder: StudyFolder, number: int, state: State, objective: float | None) -> TrialRecord:
+def trained(folder: StudyFolder, number: int, state: State, objective: float | None, group: str = "") -> TrialRecord:
     checkpoint = folder.trial(number).checkpoint
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
-    return TrialRecord(number=number, state=state, objective=objective, seed=0)
+    return TrialRecord(number=number, state=state, objective=objective, seed=0, group=group)
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
@@ -30,6 +30,25 @@ def test_after_each_trial_the_best_so_far_have_their_checkpoints(tmp_path: Path,
         records.append(trained(folder, number, state, rng.randrange(10)))
         kept.look_at([records[-1]])
         assert left(folder, records) == {record.number for record in ranked(records, direction)[:3]}
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_of_several_seeds_the_mean_counts_as_soon_as_all_are_trained(tmp_path: Path, direction: str, keep: int):
+    folder, rng = StudyFolder(tmp_path), random.Random(0)  # noqa: S311 - no secret
+    kept, records, due = KeptCheckpoints(folder, direction, keep=keep, seeds=3), list[TrialRecord](), list[str]()
+    while len(records) < 40 or due:
+        group = due.pop(rng.randrange(len(due))) if due and (len(records) >= 40 or rng.random() < 0.7) else ""
+        state = rng.choice(["complete", "complete", "complete", "pruned", "failed"])
+        records.append(trained(folder, len(records), state, rng.randrange(20), group))
+        due += [] if group or state != "complete" else [group_name(records[-1].number)] * 2
+        kept.look_at([records[-1]])
+        open_ = {record.number for record in records if (record.group or group_name(record.number)) in due}
+        best = ranked([record for record in records if record.number not in open_], direction)[:keep]
+        assert left(folder, records) == {record.number for record in best} | open_
+    again = KeptCheckpoints(folder, direction, keep=keep, seeds=3)
+    again.look_at(records)
+    assert left(folder, records) == {record.number for record in ranked(records, direction)[:keep]}
 
 
 def test_a_study_that_goes_on_keeps_the_same_as_one_that_never_stopped(tmp_path: Path):
