@@ -91,7 +91,7 @@ def choose(folder: Path, picks: Sequence[str], against: Sequence[str], weights: 
     for pick in picks:
         if pick in (KNEE, WEIGHTS):
             found = _trade_off(study, against)
-            numbers.append((found.knee() if pick == KNEE else found.weighted(weights)).number)
+            numbers.append((found.knee() if pick == KNEE else found.weighted(weights)).first.number)
         elif pick.isdecimal() and len(pick) <= MOST_DIGITS:
             numbers.append(int(pick))
         else:

@@ -114,9 +114,9 @@ def studies_view(comparison: Comparison) -> Table:
         cells = [
             verdict.result.spec.name,
             verdict.objective.metric,
-            number(best and best.objective),
+            number(verdict.value(best)),
             number(best and best.number),
-            number(default.objective if default and default.state == "complete" else None),
+            number(verdict.value(default)),
             *(number(verdict.baselines.get(name)) for name in ("gray", "tint")),
             verdict_words.BADGES[verdict.certainty] if best else "no result yet",
         ]
@@ -145,7 +145,7 @@ def _write(verdict: Verdict) -> Path:
 
 
 def _place(verdict: Verdict) -> tuple[str, bool, float]:
-    value = verdict.best.objective if verdict.best else None
+    value = verdict.value(verdict.best)
     return verdict.objective.metric, value is None, 0.0 if value is None else verdict.better(0.0, than=value)
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from colorgan.record import TrialRecord
 from search.ownership import Owner
-from search.snapshot import Baselines, best_record, count_states
+from search.snapshot import Baselines, best_record, by_seeds, count_states
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
@@ -20,15 +20,15 @@ from search.words import duration, number
 
 def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Baselines) -> Table:
     """Returns the best trial beside the default configuration and both baselines: objective, metrics, parameters."""
-    best = best_record(records, spec.objective.direction)
+    best, counts = best_record(records, spec.objective.direction), by_seeds(records)
     default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
     table = Table(title=f"{spec.name}: {spec.objective.metric}, {spec.objective.direction}", title_justify="left")
     table.add_column("")
     columns: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
-    if best:
-        columns.append((f"best: trial {best.number}", {"objective": best.objective, **best.metrics}, best.params))
-    if default and default is not best:
-        columns.append(("default: trial 0", {"objective": default.objective, **default.metrics}, default.params))
+    for name, record in (("best", best), ("default", default if default is not best else None)):
+        if record:
+            reached = counts[record.number].mean if record.number in counts else record.objective
+            columns.append((f"{name}: trial {record.number}", {"objective": reached, **record.metrics}, record.params))
     for name, metrics in baselines.items():
         columns.append((name, {"objective": metrics.get(spec.objective.metric), **metrics}, {}))
     for name, _, _ in columns:

@@ -11,7 +11,7 @@ from typing import Any
 
 from colorgan.versions import versions
 from search.aims import Aims
-from search.snapshot import Snapshot, best_record, count_states
+from search.snapshot import Snapshot, best_seeds, count_states
 from search.storage import StudyFolder
 from search.study import StudySpec
 from search.table import epochs_table, trials_table, write_summary, write_table
@@ -44,7 +44,7 @@ class TableWriter:
         self._due = self._clock() + max(TABLES_SECONDS, (time.monotonic() - started) / TABLES_SHARE)
 
     def _summary(self, snapshot: Snapshot, ending: str) -> dict[str, Any]:
-        best = best_record(snapshot.records, self._spec.objective.direction)
+        best = best_seeds(snapshot.records, self._spec.objective.direction)
         wall, worker = (snapshot.seconds + self._earlier("wall_seconds"), snapshot.worker_seconds)
         busy = snapshot.busy_share * worker + self._earlier("busy_seconds")
         worker += self._earlier("worker_seconds")
@@ -56,11 +56,12 @@ class TableWriter:
             "trials": {"wanted": snapshot.trials, **count_states(snapshot.records)},
             "best": best
             and {
-                "number": best.number,
-                "objective": best.objective,
-                "params": best.params,
-                "metrics": best.metrics,
-                "config": str(self._folder.trial(best.number).config.relative_to(self._folder.path)),
+                "number": best.first.number,
+                "objective": best.mean,
+                "seeds": len(best.values),
+                "params": best.first.params,
+                "metrics": best.first.metrics,
+                "config": str(self._folder.trial(best.first.number).config.relative_to(self._folder.path)),
             },
             "baselines": snapshot.baselines,
             "wall_seconds": wall,
@@ -73,12 +74,12 @@ class TableWriter:
         }
 
     def _front(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Returns what a study of several objectives has found: the trials that no other beats in all of them."""
+        """Returns what a study of several objectives has found: what no other configuration beats in all."""
         if not self._aims.several:
             return {}
         front = [
-            {"number": record.number, "objective": record.objective, **record.further}
-            for record in study_front(snapshot.records, self._aims)
+            {"number": seeds.first.number, "objective": seeds.mean, **seeds.further}
+            for seeds in study_front(snapshot.records, self._aims)
         ]
         further = [one.model_dump(mode="json") for one in self._aims.further]
         return {"further_objectives": further, "front": front}

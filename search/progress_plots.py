@@ -119,7 +119,7 @@ def draw_front(verdict: Verdict) -> Figure | None:
         limit_objective(axes, verdict, [record.objective or 0.0 for record in complete])
         points = {record.number: (record.further.get(one.name, 0.0), record.objective or 0.0) for record in complete}
         _points(axes, list(points.values()), color=MUTED)
-        front = [points[record.number] for record in pair_front(complete, verdict.aims, one)]
+        front = [(seeds.further[one.name], seeds.mean) for seeds in pair_front(complete, verdict.aims, one)]
         axes.plot([x for x, _ in front], inside(axes, [y for _, y in front]), color=LINE, zorder=1.5, linewidth=1.4)
         for record, colour in ((verdict.default, SECOND), (verdict.best, BEST)):
             _points(axes, [points[record.number]] if record and record.number in points else [], color=colour)
@@ -208,7 +208,7 @@ def _curve(record: TrialRecord) -> list[tuple[float, float]]:
 def _staircase(verdict: Verdict, against: str) -> list[tuple[float, float]]:
     """Returns the corners of the front of the objective against a price: what can be had for at most so much."""
     found = trade_off(verdict.ranked, verdict.objective, (against,))
-    points = [(found.measures[1].price(record) or 0.0, record.objective or 0.0) for record in found.front]
+    points = [(found.measures[1].of(seeds) or 0.0, seeds.mean) for seeds in found.front]
     corners = [(dearer, value) for (dearer, _), (_, value) in pairwise(points)]
     return [point for pair in zip(points, [*corners, None], strict=True) for point in pair if point]
 

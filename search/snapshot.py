@@ -65,6 +65,11 @@ class Seeds:
     records: tuple[TrialRecord, ...]
 
     @property
+    def first(self) -> TrialRecord:
+        """The trial that stands for it."""
+        return self.records[0]
+
+    @property
     def values(self) -> tuple[float, ...]:
         """Their objectives."""
         return tuple(record.objective for record in self.records if record.objective is not None)
@@ -73,6 +78,11 @@ class Seeds:
     def mean(self) -> float:
         """What counts."""
         return fmean(self.values)
+
+    @property
+    def further(self) -> dict[str, float]:
+        """The means of the further objectives, by name."""
+        return {name: fmean(record.further[name] for record in self.records) for name in self.first.further}
 
     @property
     def feasible(self) -> bool:
@@ -99,9 +109,7 @@ def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
 
     Of a configuration that was trained with several seeds the means count, and its trials stay together.
     """
-    sign = 1.0 if direction == "minimize" else -1.0
-    possible = [seeds for seeds in configurations(records) if seeds.feasible]
-    return [record for seeds in sorted(possible, key=lambda seeds: sign * seeds.mean) for record in seeds.records]
+    return [record for seeds in _ranked(records, direction) for record in seeds.records]
 
 
 def group_name(number: int) -> str:
@@ -109,6 +117,17 @@ def group_name(number: int) -> str:
     return f"trial-{number:04d}"
 
 
+def best_seeds(records: Iterable[TrialRecord], direction: str) -> Seeds | None:
+    """Returns what the best configuration came to; None where no trial is complete and feasible."""
+    return next(iter(_ranked(records, direction)), None)
+
+
 def best_record(records: Iterable[TrialRecord], direction: str) -> TrialRecord | None:
-    """Returns the complete trial with the best objective; None without one."""
-    return next(iter(ranked(records, direction)), None)
+    """Returns the trial that stands for the best configuration; None without one."""
+    best = best_seeds(records, direction)
+    return best.first if best else None
+
+
+def _ranked(records: Iterable[TrialRecord], direction: str) -> list[Seeds]:
+    sign = 1.0 if direction == "minimize" else -1.0
+    return sorted((seeds for seeds in configurations(records) if seeds.feasible), key=lambda seeds: sign * seeds.mean)

@@ -1,7 +1,8 @@
-"""What a better objective costs: the Pareto front of complete and feasible trials, and the picks from it.
+"""What a better objective costs: the Pareto front of complete and feasible configurations, and the picks from it.
 
 Traded against the objective can be the study's further objectives, or whatever every trial records: its generator's
-weights, its time, another metric. Nothing of the latter needs to be known when the study runs.
+weights, its time, another metric. Nothing of the latter needs to be known when the study runs. Of a configuration that
+was trained with several seeds the means count.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy as np
 from colorgan.epoch import VALID_METRICS
 from colorgan.errors import BadInputError
 from search.quantities import COSTS, quantity
+from search.snapshot import Seeds, configurations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +37,7 @@ class TradeOffError(BadInputError):
 
 @dataclass(frozen=True)
 class Measure:
-    """Something that trials are better or worse by.
+    """Something that configurations are better or worse by.
 
     Attributes:
         name: The objective's metric, or another quantity (`quantities.py`).
@@ -44,30 +47,36 @@ class Measure:
     name: str
     price: Price
 
+    def of(self, seeds: Seeds) -> float | None:
+        """Returns its mean over a configuration's trials; None where one does not know it."""
+        prices = [self.price(record) for record in seeds.records]
+        known = [price for price in prices if price is not None]
+        return fmean(known) if len(known) == len(prices) else None
+
 
 @dataclass(frozen=True)
 class TradeOff:
-    """Trials that no other trial beats in one measure without losing in another.
+    """Configurations that no other beats in one measure without losing in another.
 
     Attributes:
         measures: The objective first.
-        front: The trials, the best objective first.
+        front: The configurations, the best objective first.
     """
 
     measures: tuple[Measure, ...]
-    front: tuple[TrialRecord, ...]
+    front: tuple[Seeds, ...]
 
-    def knee(self) -> TrialRecord:
+    def knee(self) -> Seeds:
         """Returns where a little more of one measure starts to cost much of the others.
 
-        It is the trial with the least sum of all measures, each scaled to its range over the front: of two measures,
-        the trial farthest from the line through the front's ends.
+        It is the one with the least sum of all measures, each scaled to its range over the front: of two measures,
+        the one farthest from the line through the front's ends.
         Source: Das 1999, "On characterizing the knee of the Pareto curve in multicriteria optimization".
         """
         return self.weighted([1.0] * len(self.measures))
 
-    def weighted(self, weights: Sequence[float]) -> TrialRecord:
-        """Returns the trial with the least weighted sum of all measures, each scaled to its range over the front.
+    def weighted(self, weights: Sequence[float]) -> Seeds:
+        """Returns the configuration with the least weighted sum of all measures, each scaled to its range on the front.
 
         Args:
             weights: One for each measure, the objective's first.
@@ -87,7 +96,7 @@ class TradeOff:
 
 
 def trade_off(records: Iterable[TrialRecord], objective: Objective, against: Sequence[str]) -> TradeOff:
-    """Returns the front of a study's complete trials.
+    """Returns the front of what a study has trained.
 
     Args:
         records: Its trials.
@@ -114,15 +123,15 @@ def study_trade_off(records: Iterable[TrialRecord], aims: Aims) -> TradeOff:
     return _front(records, aims.objective, [Measure(one.name, _further(one)) for one in aims.further])
 
 
-def study_front(records: Iterable[TrialRecord], aims: Aims) -> tuple[TrialRecord, ...]:
-    """Returns the trials of that front, the best first objective first; none before one is complete."""
+def study_front(records: Iterable[TrialRecord], aims: Aims) -> tuple[Seeds, ...]:
+    """Returns that front, the best first objective first; nothing before a trial is complete."""
     with suppress(TradeOffError):
         return study_trade_off(records, aims).front
     return ()
 
 
-def pair_front(records: Iterable[TrialRecord], aims: Aims, one: FurtherObjective) -> tuple[TrialRecord, ...]:
-    """Returns the trials that no other beats in both the first objective and this further one."""
+def pair_front(records: Iterable[TrialRecord], aims: Aims, one: FurtherObjective) -> tuple[Seeds, ...]:
+    """Returns the configurations that no other beats in both the first objective and this further one."""
     with suppress(TradeOffError):
         return _front(records, aims.objective, [Measure(one.name, _further(one))]).front
     return ()
@@ -132,20 +141,17 @@ def _front(records: Iterable[TrialRecord], objective: Objective, chosen: Sequenc
     sign = 1.0 if objective.direction == "minimize" else -1.0
     measures = (Measure(objective.metric, lambda record: sign * (record.objective or 0.0)), *chosen)
     known = [
-        record
-        for record in records
-        if record.state == "complete"
-        and record.feasible
-        and record.objective is not None
-        and all(measure.price(record) is not None for measure in measures)
+        seeds
+        for seeds in configurations(records)
+        if seeds.feasible and all(measure.of(seeds) is not None for measure in measures)
     ]
     if not known:
         raise TradeOffError(f"no complete trial knows its {', '.join(measure.name for measure in measures)}")
-    known.sort(key=lambda record: (measures[0].price(record), record.number))
+    known.sort(key=lambda seeds: sign * seeds.mean)
     values = _values(known, measures)
     front = [
-        record
-        for record, own in zip(known, values, strict=True)
+        seeds
+        for seeds, own in zip(known, values, strict=True)
         if not np.any(np.all(values <= own, axis=1) & np.any(values < own, axis=1))
     ]
     return TradeOff(measures, tuple(front))
@@ -179,5 +185,5 @@ def _distance(record: TrialRecord, key: str, target: float) -> float | None:
     return None if value is None else abs(value - target)
 
 
-def _values(records: Sequence[TrialRecord], measures: Sequence[Measure]) -> NDArray[np.float64]:
-    return np.array([[measure.price(record) for measure in measures] for record in records], dtype=np.float64)
+def _values(front: Sequence[Seeds], measures: Sequence[Measure]) -> NDArray[np.float64]:
+    return np.array([[measure.of(seeds) for measure in measures] for seeds in front], dtype=np.float64)

@@ -143,7 +143,10 @@ def _aims(verdict: Verdict) -> list[str]:
         sentences.append(f"{counted(out, 'trial')} violated a constraint ({words}) and cannot be the best.")
     if verdict.aims.several and (front := study_front(verdict.ranked, verdict.aims)):
         goals = [verdict.objective.metric, *(one.words() for one in verdict.aims.further)]
-        listed = [f"trial {one.number} ({', '.join(map(number, _values(one)))})" for one in front[:MOST_STEPS]]
+        listed = [
+            f"trial {one.first.number} ({', '.join(map(number, (one.mean, *one.further.values())))})"
+            for one in front[:MOST_STEPS]
+        ]
         more = f" and {len(front) - MOST_STEPS} more" if len(front) > MOST_STEPS else ""
         promote = f"make promote STUDY={quote(str(verdict.result.folder))} PICK=knee"
         sentences.append(
@@ -151,10 +154,6 @@ def _aims(verdict: Verdict) -> list[str]:
             f"knee: {promote}"
         )
     return sentences
-
-
-def _values(record: TrialRecord) -> list[float | None]:
-    return [record.objective, *record.further.values()]
 
 
 def _trade(verdict: Verdict) -> list[str]:
@@ -169,9 +168,9 @@ def _trade(verdict: Verdict) -> list[str]:
         return []
     knee = found.knee()
     steps = [
-        f"trial {record.number} {number(record.objective)} with {record.parameters:,} weights"
-        f"{' (the knee)' if record is knee else ''}"
-        for record in found.front[:MOST_STEPS]
+        f"trial {one.first.number} {number(one.mean)} with {one.first.parameters:,} weights"
+        f"{' (the knee)' if one is knee else ''}"
+        for one in found.front[:MOST_STEPS]
     ]
     more = f" and {len(found.front) - MOST_STEPS} more" if len(found.front) > MOST_STEPS else ""
     promote = f"make promote STUDY={quote(str(verdict.result.folder))} PICK=knee"
@@ -209,7 +208,7 @@ def _confirmed(verdict: Verdict, winner: Candidate) -> list[str]:
     known = {candidate.trial for candidate in candidates}
     if verdict.ranked and verdict.ranked[0].number not in known:
         sentences.append(
-            f"Trial {verdict.ranked[0].number} has since reached {number(verdict.ranked[0].objective)} and is not "
+            f"Trial {verdict.ranked[0].number} has since reached {number(verdict.value(verdict.ranked[0]))} and is not "
             f"confirmed: make promote STUDY={quote(str(verdict.result.folder))}"
         )
     return sentences

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from colorgan.plain_console import PlainConsole
 from search.aims import Aims
-from search.snapshot import Snapshot, best_record, count_states
+from search.snapshot import Snapshot, best_seeds, count_states
 from search.study import StudySpec
 from search.tradeoff import study_front
 from search.words import duration, number
@@ -168,8 +168,8 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
     total = f" of at most {snapshot.trials}" if snapshot.at_most else f"/{snapshot.trials}"
     shown = [f"{done}{total} trials"]
     shown += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
-    if best := best_record(snapshot.records, spec.objective.direction):
-        shown.append(f"best {number(best.objective)} (trial {best.number})")
+    if best := best_seeds(snapshot.records, spec.objective.direction):
+        shown.append(f"best {number(best.mean)} (trial {best.first.number})")
     if spec.further_objectives and (front := study_front(snapshot.records, Aims(spec))):
         shown.append(f"{len(front)} on the front")
     if infeasible := sum(record.state == "complete" and not record.feasible for record in snapshot.records):

@@ -23,6 +23,7 @@ from search.__main__ import app
 from search.candidates import candidates
 from search.compare import compare, differences, studies_view, trials_view
 from search.importance import importances
+from search.outcome import summary_table
 from search.run import load_result
 from search.standings import short_names, standings
 from search.storage import StudyFolder
@@ -129,6 +130,13 @@ def test_of_a_configuration_with_several_seeds_the_mean_counts_everywhere(make: 
     ]
     chosen = candidates(load_result(folder), 2, ())
     assert [(one.trial, one.searched) for one in chosen] == [(None, None), (2, 53.2 / 3), (1, 21.0)]
+    lucky = make([trial(0, 17.5)], spec("lucky"))
+    comparison = compare([folder, lucky])
+    assert [one.result.spec.name for one in comparison.verdicts] == ["lucky", "seeds"]
+    assert comparison.page is not None
+    for text in (printed(studies_view(comparison)), comparison.page.read_text()):
+        assert all(number in text for number in ("17.73", "25"))
+    assert "17.73" in printed(summary_table(verdict.result.spec, verdict.result.records, {}))
 
 
 def test_a_lead_is_clear_only_beyond_the_noise(make: Make) -> None:

@@ -241,8 +241,8 @@ def test_a_study_of_several_objectives_finds_a_front(name: str, tmp_path: Path) 
     study = Study(tmp_path, study_of(name, further_objectives=further, constraints={"parameters": {"max": 30_000}}))
     records = study.run()
     front = study_front(records, Aims(study.spec))
-    assert {record.number for record in front} == {trial.number for trial in study.told.best_trials}
-    assert all(record.params[FILTERS] < 32 for record in front)
+    assert {seeds.first.number for seeds in front} == {trial.number for trial in study.told.best_trials}
+    assert all(seeds.first.params[FILTERS] < 32 for seeds in front)
     complete = next(record for record in records if record.state == "complete")
     filters = complete.params[FILTERS]
     assert complete.further == pytest.approx(

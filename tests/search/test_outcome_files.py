@@ -50,3 +50,27 @@ def test_the_summary_of_a_folder_that_was_moved_still_leads_to_the_best_configur
     TableWriter(spec, folder).write(replace(EMPTY, records=(best,)), "finished")
     moved = StudyFolder(folder.path.rename("moved"))
     assert moved.path / moved.read_summary()["best"]["config"] == moved.trial(3).config
+
+
+def test_the_best_of_a_summary_counts_by_the_mean_over_its_seeds(tmp_path: Path) -> None:
+    spec = StudySpec.model_validate(
+        {
+            "name": "s",
+            "space": {"generator.depth": {"type": "int", "low": 2, "high": 4}},
+            "further_objectives": [{"metric": "valid/ssim"}],
+        }
+    )
+    folder = StudyFolder(tmp_path)
+    values = {0: (1.0, 0.5, ""), 1: (2.0, 0.25, ""), 2: (9.0, 0.25, "trial-0000"), 3: (3.0, 0.75, "trial-0001")}
+    records = tuple(
+        TrialRecord(number=n, state="complete", objective=value, further={"valid/ssim": ssim}, seed=n, group=group)
+        for n, (value, ssim, group) in values.items()
+    )
+    TableWriter(spec, folder).write(replace(EMPTY, records=records), "finished")
+    summary = folder.read_summary()
+    assert {key: summary["best"][key] for key in ("number", "objective", "seeds")} == {
+        "number": 1,
+        "objective": 2.5,
+        "seeds": 2,
+    }
+    assert summary["front"] == [{"number": 1, "objective": 2.5, "valid/ssim": 0.5}]

@@ -26,7 +26,7 @@ def measured(number: int, objective: float, seconds: float, **metrics: float) ->
 
 
 def numbers(records: list[TrialRecord], *against: str, objective: Objective = OBJECTIVE) -> list[int]:
-    return [record.number for record in trade_off(records, objective, against).front]
+    return [seeds.first.number for seeds in trade_off(records, objective, against).front]
 
 
 def test_the_front_holds_what_nothing_beats_in_both() -> None:
@@ -70,16 +70,16 @@ def test_the_knee_is_farthest_from_the_line_through_the_ends() -> None:
     records = [trial(0, 10.0, 100), trial(1, 11.0, 20), trial(2, 15.0, 10), trial(3, 20.0, 0)]
     found = trade_off(records, OBJECTIVE, (SIZE,))
     distance = {r.number: 1 - (r.objective - 10) / 10 - r.parameters / 100 for r in records}
-    assert found.knee().number == max(distance, key=distance.__getitem__) == 1
+    assert found.knee().first.number == max(distance, key=distance.__getitem__) == 1
 
 
 def test_weights_move_the_pick_and_are_checked() -> None:
     found = trade_off([trial(0, 10.0, 100), trial(1, 11.0, 20), trial(2, 20.0, 0)], OBJECTIVE, (SIZE,))
-    assert [found.weighted(weights).number for weights in ((9, 1), (1, 1), (1, 9))] == [0, 1, 2]
+    assert [found.weighted(weights).first.number for weights in ((9, 1), (1, 1), (1, 9))] == [0, 1, 2]
     for wrong in ((1.0,), (1.0, 2.0, 3.0), (-1.0, 2.0), (0.0, 0.0), (float("nan"), 1.0)):
         with pytest.raises(TradeOffError, match="give"):
             found.weighted(wrong)
-    assert trade_off([trial(7, 1.0)], OBJECTIVE, (SIZE,)).knee().number == 7
+    assert trade_off([trial(7, 1.0)], OBJECTIVE, (SIZE,)).knee().first.number == 7
 
 
 def test_what_cannot_be_traded_is_refused_with_what_can() -> None:
@@ -89,3 +89,21 @@ def test_what_cannot_be_traded_is_refused_with_what_can() -> None:
         trade_off([trial(0, 1.0)], OBJECTIVE, ("nosuch",))
     with pytest.raises(TradeOffError, match="no complete trial knows its valid/delta_e, valid/ssim"):
         trade_off([trial(0, 1.0)], OBJECTIVE, ("valid/ssim",))
+
+
+def test_of_a_configuration_with_several_seeds_the_means_count() -> None:
+    lucky, other, size = trial(0, 10.0, 100), trial(1, 12.0, 50), trial(2, 13.0, 20)
+    records = [lucky, other, size, trial(3, 20.0, 100, group="trial-0000"), trial(4, 12.5, 50, group="trial-0001")]
+    found = trade_off(records, OBJECTIVE, (SIZE,))
+    assert [(seeds.first.number, seeds.mean) for seeds in found.front] == [(1, 12.25), (2, 13.0)]
+    assert found.weighted((9, 1)).first.number == 1
+
+
+def test_a_price_that_swings_is_the_mean_over_the_seeds_that_all_know_it() -> None:
+    values = {0: (18.0, 1.0), 1: (18.5, 0.8), 2: (20.0, 0.9), 3: (21.0, 0.7)}
+    records = [measured(n, value, 1.0, **{COLOURFULNESS: ratio}) for n, (value, ratio) in values.items()]
+    records[2] = records[2].model_copy(update={"group": "trial-0000"})
+    found = trade_off(records, OBJECTIVE, (COLOURFULNESS,))
+    assert [[record.number for record in one.records] for one in found.front] == [[1], [0, 2]]
+    assert found.measures[1].of(found.front[1]) == pytest.approx(0.05)
+    assert numbers([*records, trial(4, 18.5, group="trial-0001")], COLOURFULNESS) == [0]
