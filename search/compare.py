@@ -78,7 +78,7 @@ def differences(verdicts: Sequence[Verdict]) -> list[str]:
         spec = verdict.result.spec
         if (spec.objective.metric, spec.objective.direction) != (first.objective.metric, first.objective.direction):
             found.append(f"{first.name} searches for {first.objective.metric}, {spec.name} for {spec.objective.metric}")
-        elif spec.objective != first.objective:
+        elif spec.objective.smooth_epochs != first.objective.smooth_epochs:
             found.append(f"{first.name} and {spec.name} average their metric over different numbers of validations")
         if spec.train.data != first.train.data:
             found.append(f"{first.name} and {spec.name} use different photos or crops (train.data)")

@@ -364,6 +364,7 @@ def test_studies_that_do_not_compare_are_said_so(make: Make) -> None:
         judge(make([], spec("one"))),
         judge(make([], spec("two", objective={"metric": "valid/ssim"}))),
         judge(make([], spec("three", train=other, objective={"smooth_epochs": 2}))),
+        judge(make([], spec("four", objective={"failed_value": 30.0}))),  # which only the sampler hears of
     ]
     assert [line.split(": ")[1] for line in differences(verdicts)] == [
         "one searches for valid/delta_e, two for valid/ssim.",
