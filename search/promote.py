@@ -133,16 +133,17 @@ def decide(study: StudyResult, confirmed: StudyResult, plan: Confirmation) -> Pr
     """Returns what a finished confirmation has come to.
 
     Raises:
-        CannotRunError: No trial was completed, or no candidate held the study's constraints.
+        CannotRunError: No trial was completed, or no candidate that did not fail on a seed, or violate a constraint.
     """
     place, design = StudyFolder(confirmed.folder), plan.design(study.spec.objective.direction)
     if not scores(confirmed.records):
         raise CannotRunError(f"{place.path}: no trial was completed; the reasons are in {place.trials_table}")
     found = standing(confirmed.records, design)
-    if study.spec.constraints and not found.fit:
+    if not found.fit:
+        held = ", and held the study's constraints on average" if study.spec.constraints else ""
         raise CannotRunError(
-            f"{place.path}: no candidate, not even the default, held the study's constraints on fresh seeds and "
-            f"photos ({place.trials_table}). Let the study run further, or confirm others with --pick and --again"
+            f"{place.path}: no candidate, not even the default, was trained to its end on each fresh seed{held} "
+            f"({place.trials_table}). Let the study run further, or confirm others with --pick and --again"
         )
     names = {candidate.name: candidate for candidate in plan.candidates}
     promoted = names[winner(found.fit, design.direction, level=design.level)]

@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from colorgan.config import load_config
+from colorgan.errors import CannotRunError
 from colorgan.folder import PhotosError
 from colorgan.hand_run import HandRun, train_by_hand
 from colorgan.record import TrialRecord
@@ -290,6 +291,20 @@ def test_what_a_study_began_with_and_learned_from_is_no_part_of_its_confirmation
     recorded.write_text(write_yaml(begun | burden | {"search": begun["search"] | {"seeds_per_trial": 3}}))
     again = confirm(folder, top=1, seeds=2, most_seeds=2, workers=1)  # begun before this was so, it goes on
     assert (again.promoted, again.scores) == (promotion.promoted, promotion.scores)
+
+
+def test_nothing_is_promoted_where_all_candidates_and_the_default_failed_on_a_seed(study: Path) -> None:
+    names, result = ("default", "trial-0001"), load_result(study)
+    plan = Confirmation(
+        candidates=tuple(Candidate(name=name, trial=n, params={}, searched=None) for n, name in enumerate(names)),
+        seeds=(0, 1),
+    )
+    records = [
+        TrialRecord(number=n, group=names[n // 2], seed=n % 2, objective=20.0, state="failed" if n % 3 else "complete")
+        for n in range(4)
+    ]
+    with pytest.raises(CannotRunError, match=r"not even the default, was trained to its end on each fresh seed \("):
+        decide(result, replace(result, records=tuple(records)), plan)
 
 
 def test_the_card_shows_the_interval_that_decided(study: Path, tmp_path: Path) -> None:
