@@ -122,8 +122,8 @@ class Pruner(Method):
         _check(self, PRUNERS, "pruner")
         return self
 
-    def first_epoch(self, epochs: int) -> int:
-        """Returns the first epoch after which it may stop a trial of so many."""
+    def first_epoch(self, epochs: int, every: int = 1) -> int:
+        """Returns the first epoch after which it may stop a trial of so many, of which one in so many is validated."""
         arguments = self.arguments
         if self.name == ASHA:
             return rungs.Asha(**arguments).first(epochs)
@@ -134,8 +134,9 @@ class Pruner(Method):
         rate = min(arguments.get("min_early_stopping_rate", 0), MAX_WHOLE.bit_length())  # 2 to this is out of reach
         factor = int(arguments.get("reduction_factor", 4) ** rate) if self.name == "successive_halving" else 1
         wrapped = arguments.get("wrapped")
-        first = min(max(int(steps), int(resource) * factor), NEVER)
-        return max(1, first, Pruner(**wrapped).first_epoch(epochs) if wrapped else 1)
+        reports = arguments["patience"] + 2 if self.name == "patient" else 0  # more than so many must be no better
+        first = min(max(int(steps), int(resource) * factor, reports * every), NEVER)
+        return max(1, first, Pruner(**wrapped).first_epoch(epochs, every) if wrapped else 1)
 
 
 def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from colorgan.mistakes import Mistake
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 def epoch_mistakes(study: StudySpec) -> list[Mistake]:
     """Returns what asks for more epochs than a trial has, or for some that are not validated."""
-    epochs, mistakes = study.train.schedule.epochs, []
-    if study.objective.smooth_epochs > epochs:
-        message = f"{study.objective.smooth_epochs} is more than the {epochs} epochs of a trial (train.schedule.epochs)"
+    epochs, every, mistakes = study.train.schedule.epochs, study.train.validation.epochs, []
+    validated, smooth = math.ceil(epochs / every), study.objective.smooth_epochs
+    if smooth > validated:
+        where = "(train.schedule.epochs, train.validation.epochs)"
+        message = f"{smooth} is more than the {validated} validations in the {epochs} epochs of a trial {where}"
         mistakes.append(Mistake(("objective", "smooth_epochs"), message))
-    every, first = study.train.validation.epochs, study.search.pruner.first_epoch(epochs)
+    first = study.search.pruner.first_epoch(epochs, every)
     if study.search.pruner.name == ASHA and first % every:
         message = f"pauses trials after epoch {first}, but only each {every} are validated (train.validation.epochs)"
         mistakes.append(Mistake(("search", "pruner", "min_epochs"), f"{message}: use a multiple of {every}"))

@@ -107,6 +107,8 @@ def test_each_pruner_is_optunas_and_warns_of_nothing(name, cls):
         (Pruner(name="threshold", upper=0.5, warmup_epochs=2), 3),
         (Pruner(name="successive_halving", min_resource=2), 2),
         (Pruner(name="patient", patience=1, wrapped={"name": "median", "warmup_epochs": 4}), 5),
+        (Pruner(name="patient", patience=0), 2),
+        (Pruner(name="patient", patience=4, wrapped={"name": "median", "warmup_epochs": 4}), 6),
     ],
     ids=str,
 )

@@ -164,7 +164,7 @@ BROKEN = [  # line, its text, the key that is named, words of the message
     (6, "objective: {metric: valid/psnr_db, direction: minimize}", "objective.direction", "use maximize"),
     (6, "objective: {metric: valid/colorfulness}", "objective.direction", "is required, but missing"),
     (6, "objective: {metric: valid/ssim, direction: up}", "objective.direction", "must be 'minimize' or 'maximize'"),
-    (6, "objective: {smooth_epochs: 9}", "objective.smooth_epochs", "9 is more than the 8 epochs"),
+    (6, "objective: {smooth_epochs: 9}", "objective.smooth_epochs", "9 is more than the 8 validations in the 8 epochs"),
     (6, "objective: {smooth_epochs: 0}", "objective.smooth_epochs", "must be at least 1", "received 0"),
     (6, "objektive: {}", "objektive", "unknown key", "did you mean objective?"),
     (7, "search: {trials: 0}", "search.trials", "must be at least 1", "received 0"),
@@ -192,6 +192,7 @@ BROKEN = [  # line, its text, the key that is named, words of the message
     (7, "search: {pruner: {name: median, warmup_epochs: -1}}", "search.pruner", "Optuna refuses"),
     (7, "search: {pruner: {name: median, warmup_epochs: 8}}", "search.pruner", "it would never prune"),
     (7, "search: {pruner: {name: hyperband, min_resource: 9}}", "search.pruner", "it would never prune"),
+    (7, "search: {pruner: {name: patient, patience: 6}}", "search.pruner", "after epoch 8 at the earliest"),
     (7, "search: {pruner: {name: hyperband, reduction_factor: 1}}", "search.pruner", "reduction_factor >= 2"),
     (7, "search: {pruner: {name: percentile}}", "search.pruner.percentile", "is required by percentile"),
     (7, "search: {pruner: {name: threshold}}", "search.pruner", "Optuna refuses"),
@@ -289,6 +290,20 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, text, words):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(StudyError, match=r"nothing\.yaml: no such file"):
         read_study(tmp_path / "nothing.yaml")
+
+
+def test_more_validations_than_a_trial_has_are_refused_at_the_scale_that_lacks_them(write):
+    every = "train: {data: {size: 64}, generator: {depth: 4}, schedule: {epochs: 8}, validation: {epochs: 3}}"
+    smooth = {2: every, 6: "objective: {smooth_epochs: 3}"}  # 3, 6 and the last
+    small = "scales: {small: {train: {schedule: {epochs: 6}}}}"
+    path = write({**smooth, 8: small})
+    assert read_study(path).objective.smooth_epochs == 3
+    with pytest.raises(StudyError, match=r":6: objective.smooth_epochs: 3 is more than the 2 validations in the 6 ep"):
+        read_study(path, scale="small")
+    path = write({2: every, 7: "search: {pruner: {name: patient, patience: 0}}", 8: small})
+    assert read_study(path).search.pruner.name == "patient"
+    with pytest.raises(StudyError, match=r":7: search.pruner: could stop a trial after epoch 6 at the earliest"):
+        read_study(path, scale="small")
 
 
 def test_a_pair_of_values_that_only_together_does_not_fit_is_refused(write):
