@@ -55,6 +55,7 @@ from search.study_mistakes import (
     epoch_mistakes,
     finite_space_mistakes,
     fuse_mistakes,
+    margin_mistakes,
     start_mistakes,
 )
 
@@ -127,7 +128,7 @@ class StudySpec(Part):
         mistakes = [Mistake(("space", *m.keys), m.message) for m in space_mistakes(self.space, base, unread.parameters)]
         mistakes += epoch_mistakes(self) if base else []
         mistakes += bracket_mistakes(self) + fuse_mistakes(self) if base else []
-        mistakes += aim_mistakes(self)
+        mistakes += aim_mistakes(self) + margin_mistakes(self)
         mistakes += [] if mistakes else finite_space_mistakes(self) + start_mistakes(self)
         if mistakes:
             raise MistakesError(mistakes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from colorgan.mistakes import Mistake
 from search.method import ASHA, FINITE_SAMPLERS, HEEDLESS, LEARNING, SINGLE, Pruner
 from search.oracle import Hyperband
+from search.parameter import CategoricalParameter
 from search.quantities import QUANTITIES
 from search.settings import unknown_metric
 from search.space import MAX_COMBINATIONS, Space
@@ -33,6 +34,15 @@ def epoch_mistakes(study: StudySpec) -> list[Mistake]:
         message = f"could stop a trial after epoch {first} at the earliest, but a trial has {epochs}: it would never"
         mistakes.append(Mistake(("search", "pruner"), f"{message} prune. Lower its warm-up, or use the pruner none"))
     return mistakes
+
+
+def margin_mistakes(study: StudySpec) -> list[Mistake]:
+    """Returns the numbers that CMA-ES with margin cannot follow: it takes all trials to have the same ones."""
+    if study.search.sampler.name != "cmaes" or not study.search.sampler.arguments.get("with_margin"):
+        return []
+    message = "a number with a condition does not go with with_margin of cmaes: leave one of them out, or use tpe"
+    numbers = [p for p, one in study.space.items() if one.when and not isinstance(one, CategoricalParameter)]
+    return [Mistake(("space", path, "when"), message) for path in numbers]
 
 
 def fuse_mistakes(study: StudySpec) -> list[Mistake]:

@@ -320,6 +320,22 @@ def test_a_pair_of_values_that_only_together_does_not_fit_is_refused(write):
         read_study(path)
 
 
+def test_a_number_that_not_all_trials_have_is_refused_by_cmaes_with_margin_alone(write):
+    pytest.importorskip("cmaes")
+    number = "  generator.leak: {type: float, low: 0, high: 0.3, when: {generator.normalization: batch}}"
+    choice = "  generator.activation: {type: categorical, choices: [relu], when: {generator.normalization: batch}}"
+    for other in (number, choice):
+        space = f"{other}\n  generator.normalization: {{type: categorical, choices: [batch, none]}}"
+        for margin in (True, False):
+            sampler = f"search: {{sampler: {{name: cmaes, with_margin: {str(margin).lower()}}}}}"
+            path = write({5: space, 7: sampler})
+            if margin and other is number:
+                with pytest.raises(StudyError, match=r":5: space.generator.leak.when: a number with a condition does"):
+                    read_study(path)
+            else:
+                assert read_study(path).search.sampler.name == "cmaes"
+
+
 def test_a_grid_of_what_has_no_end_is_refused_where_it_is_written(write):
     with pytest.raises(StudyError, match=r":4: space.losses.l1_weight: the sampler grid goes through all values"):
         read_study(write({7: "search: {sampler: {name: grid}}"}))
