@@ -9,9 +9,11 @@
     pruner: {name: asha, min_epochs: 3, reduction_factor: 2}      pauses trials, and lets the best go on (rungs.py)
     pruner: {name: asha, min_agreement: 0.5}            a rung that tells little by what is complete lets all go on
 
-Arguments are Optuna's, checked against its signatures; what cannot be written in YAML (functions, other samplers) and
-the seed (it is `search.seed`) are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than
-these epochs; Optuna's n_warmup_steps - 1, as the first epoch is 1) and `wrapped` (the pruner that `patient` delays).
+`grid` and `brute_force` are `random` where that has an end, as it draws no configuration twice (proposals.py): Optuna's
+grid does not know that the default, or an enqueued configuration, was trained already. Arguments are Optuna's, checked
+against its signatures; what cannot be written in YAML (functions, other samplers) and the seed (it is `search.seed`)
+are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than these epochs; Optuna's
+n_warmup_steps - 1, as the first epoch is 1) and `wrapped` (the pruner that `patient` delays).
 
 Optuna is imported when a method is first checked or made, not before.
 """
@@ -35,13 +37,13 @@ from search.oracle import ORACLES, argument_mistakes
 SAMPLERS = {
     "random": "RandomSampler",
     "tpe": "TPESampler",
-    "grid": "GridSampler",
+    "grid": "RandomSampler",
     "qmc": "QMCSampler",
     "gp": "GPSampler",
     "cmaes": "CmaEsSampler",
     "nsgaii": "NSGAIISampler",
     "nsgaiii": "NSGAIIISampler",
-    "brute_force": "BruteForceSampler",
+    "brute_force": "RandomSampler",
     "curve_gp": "CurveSampler",
 }
 PRUNERS = {
@@ -69,7 +71,7 @@ SINGLE = (
 """Samplers that take one objective."""
 HEEDLESS = ("cmaes", "keras_tuner.bayesian", "keras_tuner.hyperband")
 """Samplers that learn from trials, but not whether their constraints hold."""
-EXHAUSTIVE = ("grid", "brute_force")  # Optuna's samplers that go through a space in order
+EXHAUSTIVE = ("grid", "brute_force")  # they are random, but train each configuration once, whatever a study says
 FINITE_SAMPLERS = dict.fromkeys((*EXHAUSTIVE, "keras_tuner.grid"), 10_000)
 """They go through all values; the most of one parameter."""
 EXTRAS = {"cmaes": ("cmaes",), "gp": ("torch",), "keras_tuner.bayesian": ("sklearn",)}
@@ -77,7 +79,7 @@ EXTRAS = {"cmaes": ("cmaes",), "gp": ("torch",), "keras_tuner.bayesian": ("sklea
 MAX_WHOLE = 1_000_000  # of an argument; as many trials a study can have, and as many epochs a trial
 NEVER = MAX_WHOLE + 1  # an epoch that no trial reaches
 _LEAST = {"n_ei_candidates": 1, "popsize": 2, "dividing_parameter": 1}  # where Optuna itself fails only in mid-study
-_GIVEN = {"self", "seed", "space", "epochs", "search_space", "wrapped_pruner"}  # by us
+_GIVEN = {"self", "seed", "space", "epochs", "wrapped_pruner"}  # by us
 _PLAIN: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -240,7 +242,6 @@ def _optuna_mistakes(table: Mapping[str, str], name: str, arguments: dict[str, A
     if "warmup_epochs" in arguments:
         arguments["n_warmup_steps"] = arguments.pop("warmup_epochs")
     ours: dict[str, dict[str, Any]] = {
-        "grid": {"search_space": {}},
         "patient": {"wrapped_pruner": None},
         "qmc": {"seed": 0},  # else it says that it has none
         "curve_gp": {"space": None, "epochs": 1, "seed": 0},

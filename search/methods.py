@@ -23,7 +23,6 @@ from search.method import (
     ASHA,
     COMPLETE_ONLY,
     EXHAUSTIVE,
-    FINITE_SAMPLERS,
     PRUNERS,
     SAMPLERS,
     Pruner,
@@ -65,9 +64,8 @@ def make_sampler(study: StudySpec, space: Space, *, learned: Sequence[FrozenTria
     def view(real: optuna.Study) -> History:
         return History(real, learned=learned, see=remembered)
 
-    repeat = study.search.repeat_configurations or name in FINITE_SAMPLERS or name in ORACLES  # which look themselves
-    exhaustive = name in EXHAUSTIVE
-    return Proposer(_maker(study, space), space, view=view, repeat=repeat, exhaustive=exhaustive)
+    repeat = study.search.repeat_configurations and name not in EXHAUSTIVE
+    return Proposer(_maker(study, space), space, view=view, repeat=repeat or name in ORACLES)  # which look themselves
 
 
 def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.BaseSampler]:
@@ -80,8 +78,6 @@ def _maker(study: StudySpec, space: Space) -> Callable[[int], optuna.samplers.Ba
         )
         return lambda _: oracle
     match sampler.name:
-        case "grid":  # its order must stay, as trials are numbered by it
-            return lambda _: make_silently(SAMPLERS, "grid", {"search_space": space.grid(), "seed": seed})
         case "qmc":  # the same sequence for all trials, of which each takes the next point
             return lambda number: _qmc(sampler.arguments, seed, _mix(seed, number))
         case "curve_gp":

@@ -42,7 +42,6 @@ class Proposer(BaseSampler):
         *,
         view: Callable[[optuna.Study], History],
         repeat: bool,
-        exhaustive: bool,
     ) -> None:
         """Wraps a method.
 
@@ -51,11 +50,9 @@ class Proposer(BaseSampler):
             space: The study's.
             view: Returns what the method sees of a study.
             repeat: Take proposals as they are, be they new or not.
-            exhaustive: Whether the method goes through the space in order. Such a one notes nothing after a trial, and
-                would only stop `Study.optimize`; `Space.limit` knows its end.
         """
         self._make, self._space, self._view = make, space, view
-        self._repeat, self._exhaustive = repeat, exhaustive
+        self._repeat = repeat
         self._made: tuple[int, BaseSampler] | None = None  # for the trial that was asked for last
         self._common: IntersectionSearchSpace | None = None  # the parameters that all trials have
         self._drawn: dict[int, Params] = {}
@@ -111,9 +108,8 @@ class Proposer(BaseSampler):
         """Lets the method note what it notes of a finished trial."""
         if state == TrialState.FAIL:
             self._common = None  # a trial counted while it was paused, and does no more
-        if not self._exhaustive:
-            seen = self._view(study)
-            self._method(trial.number).after_trial(_study(seen), seen.shifted(trial), state, values)
+        seen = self._view(study)
+        self._method(trial.number).after_trial(_study(seen), seen.shifted(trial), state, values)
 
     def _left(self, known: Container[_Key]) -> Params | None:
         """Returns a configuration that nobody has, where they can be counted and there is one."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from search.study import StudySpec
 
-MAX_COMBINATIONS = 100_000  # of a grid, which Optuna holds in memory, or of conditions, which are gone through
+MAX_COMBINATIONS = 100_000  # of conditions, which are gone through
 Params = dict[str, Scalar]
 Shown = bool | int | float | str
 
@@ -134,10 +134,6 @@ class Space:
                 result[self.label(path)] = text
         return result
 
-    def grid(self) -> dict[str, list[Scalar]]:
-        """Returns all values of each parameter; the study is checked to have finitely many for a grid."""
-        return {path: parameter.values() for path, parameter in self.parameters.items()}
-
     def conditions(self) -> int:
         """Returns how many combinations the parameters that conditions name have; all must have a count."""
         named = {parent for parameter in self.parameters.values() for parent in parameter.when}
@@ -179,9 +175,7 @@ class Space:
     def limit(self, study: StudySpec) -> int | None:
         """Returns the number of trials after which the study's sampler would only repeat itself; None: never."""
         match study.search.sampler.name:
-            case "grid":  # which does not know that it has seen the default and others
-                return self.combinations() + study.search.start_with_default + len(study.enqueue)
-            case "brute_force" | "keras_tuner.grid":  # these know it
+            case "grid" | "brute_force" | "keras_tuner.grid":
                 return self.combinations()
             case "keras_tuner.hyperband":  # its later rounds repeat what went before
                 return None

@@ -75,9 +75,6 @@ def finite_mistakes(parameters: Mapping[str, Parameter], sampler: str, most: int
         elif count > most:
             message = f"{count} values are too many for the sampler {sampler} (at most {most}): use a larger `step`"
             mistakes.append(Mistake((path,), message))
-        if parameter.when and sampler == "grid":
-            message = "a grid has no conditions and would repeat itself: use brute_force or keras_tuner.grid"
-            mistakes.append(Mistake((path, "when"), message))
     return mistakes
 
 

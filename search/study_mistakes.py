@@ -124,9 +124,8 @@ def finite_space_mistakes(study: StudySpec) -> list[Mistake]:
     mistakes = [Mistake(("space", *m.keys), m.message) for m in found]
     if mistakes:
         return mistakes
-    space = Space(study.space, study.train)
-    if space.conditions() > MAX_COMBINATIONS or (sampler == "grid" and space.combinations() > MAX_COMBINATIONS):
-        what = "combinations" if sampler == "grid" else "combinations of what `when` names"
+    if Space(study.space, study.train).conditions() > MAX_COMBINATIONS:
+        what = "combinations of what `when` names"
         message = f"more than {MAX_COMBINATIONS} {what} are too many for the sampler {sampler}: use larger steps"
         mistakes.append(Mistake(("space",), message))
     return mistakes

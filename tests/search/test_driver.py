@@ -604,7 +604,8 @@ def test_a_grid_runs_each_combination_once_and_ends(study: Study) -> None:
         FILTERS: {"type": "categorical", "choices": [4, 8]},
         "discriminator.filters": {"type": "int", "low": 4, "high": 8, "step": 2},
     }
-    spec = study_of(space=space, trials=50, sampler={"name": "grid"}, start_with_default=False)
+    spec = study_of(space=space, trials=50, sampler={"name": "grid"}, repeat_configurations=True)
+    spec = spec.model_copy(update={"enqueue": ({FILTERS: 8}, {"discriminator.filters": 6})})
     assert study.run(spec, Generators(count=2)) == "finished"
     tried = [tuple(trial.params.values()) for trial in study.trials]
     assert sorted(tried) == [(f, d) for f in (4, 8) for d in (4, 6, 8)]

@@ -341,10 +341,6 @@ def test_a_grid_of_what_has_no_end_is_refused_where_it_is_written(write):
         read_study(write({7: "search: {sampler: {name: grid}}"}))
     steps = {4: "  losses.l1_weight: {type: float, low: 0, high: 1, step: 0.25}", 7: "search: {sampler: {name: grid}}"}
     read_study(write(steps))
-    condition = {5: "  generator.leak: {type: int, low: 0, high: 0, when: {losses.l1_weight: 1}}"}
-    ints = {4: "  losses.l1_weight: {type: int, low: 0, high: 1}"}
-    with pytest.raises(StudyError, match=r":5: space.generator.leak.when: .* use brute_force"):
-        read_study(write(steps | ints | condition))
 
 
 def test_what_may_never_be_active_together_is_not_refused(write):
