@@ -10,11 +10,12 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import shown
 from search.parameter import CategoricalParameter, Domain, Parameter, Scalar, is_number
+from search.parents import parents_first
 
 if TYPE_CHECKING:
     import optuna
@@ -40,7 +41,7 @@ class Space:
         Raises:
             ConfigError: They depend on each other in a circle.
         """
-        self.parameters: dict[str, Parameter] = _parents_first(parameters)
+        self.parameters: dict[str, Parameter] = parents_first(parameters)
         self.base = base
         self._tree = base.model_dump()
 
@@ -110,7 +111,7 @@ class Space:
             if parameter.factor_of is not None:
                 other = values.get(parameter.factor_of, self.base_value(parameter.factor_of))
                 value = self._product(path, value, other)
-                value = round(value) if isinstance(self.base_value(path), int) else value
+                value = round(value) if _whole(self.base, path) else value
             values[path] = value
         return self.base.with_values(values)
 
@@ -194,10 +195,10 @@ class Space:
     def _wanted(self, path: str, tree: Mapping[str, Any]) -> Any:
         """Returns the parameter that makes a configuration's value."""
         value, target = _field(tree, path), self.parameters[path].factor_of
-        if target is None:
+        if target is None or not is_number(value):
             return value
         other = _field(tree, target)
-        return value / other if is_number(value) and is_number(other) and other else 1.0
+        return value / other if is_number(other) and other else 1.0
 
     def _product(self, path: str, factor: float, other: Any) -> float:
         """Returns the factor of another field's value that a parameter stands for."""
@@ -223,6 +224,17 @@ def _field(tree: Mapping[str, Any], path: str) -> Any:
     return node
 
 
+def _whole(config: Any, path: str) -> bool:
+    """Returns whether a field takes whole numbers, be it null in this configuration or not."""
+    *parts, leaf = path.split(".")
+    for name in parts:
+        config = getattr(config, name)
+    kinds = [type(config).model_fields[leaf].annotation]  # int, or Annotated[int, ...] | None
+    for _ in range(2):
+        kinds += [kind for one in kinds for kind in get_args(one)]
+    return int in kinds
+
+
 def same(first: Any, second: Any) -> bool:
     """Returns whether two values, or trees of values, are equal but for rounding."""
     if isinstance(first, dict) and isinstance(second, dict):
@@ -230,19 +242,3 @@ def same(first: Any, second: Any) -> bool:
     if is_number(first) and is_number(second):
         return math.isclose(first, second, rel_tol=1e-9)
     return bool(first == second)
-
-
-def _parents_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    ordered: dict[str, Parameter] = {}
-    waiting = dict(parameters)
-    while waiting:
-        ready = [path for path in waiting if not any(parent in waiting for parent in parents(waiting[path]))]
-        if not ready:
-            raise ConfigError(f"{', '.join(waiting)}: depend on each other in a circle, so none can come first")
-        ordered[ready[0]] = waiting.pop(ready[0])
-    return ordered
-
-
-def parents(parameter: Parameter) -> list[str]:
-    """Returns the paths whose values a parameter's own meaning needs."""
-    return [*parameter.when, *([parameter.factor_of] if parameter.factor_of is not None else [])]

@@ -15,7 +15,8 @@ from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import Mistake, did_you_mean, shown
 from colorgan.yaml_values import shown_key
 from search.parameter import CategoricalParameter, FloatParameter, Parameter, Scalar, is_number
-from search.space import Space, parents, same
+from search.parents import parents
+from search.space import Space, same
 
 MAX_TRIED = 5_000  # values together, each for 0.1 ms
 _SAME_PHOTOS = "all trials must be measured on the same photos to be comparable"
@@ -98,17 +99,19 @@ def _relation_mistakes(
             for value in values:
                 if not _possible(parent, value):
                     yield Mistake((path, "when", other), f"{shown(value)} is none of its values")
-    yield from _factor_mistakes(path, parameter, known)
+    yield from _factor_mistakes(path, parameter, parameters, known)
 
 
-def _factor_mistakes(path: str, parameter: Parameter, known: Mapping[str, Any]) -> Iterator[Mistake]:
+def _factor_mistakes(
+    path: str, parameter: Parameter, parameters: Mapping[str, Parameter], known: Mapping[str, Any]
+) -> Iterator[Mistake]:
     other = parameter.factor_of
     if other is None:
         return
     if other not in known:
         hint = did_you_mean(other, known)
         yield Mistake((path, "factor_of"), f"{shown_key(other)}: no such field of a training configuration{hint}")
-    elif not is_number(known[other]):
+    elif not is_number(known[other]) and other not in parameters:  # those values are tried below
         yield Mistake((path, "factor_of"), f"{other} is {shown(known[other])}, no number to multiply")
     if isinstance(parameter, CategoricalParameter) and not all(map(is_number, parameter.choices)):
         yield Mistake((path, "choices"), "must be numbers, as factor_of multiplies them")

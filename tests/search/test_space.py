@@ -83,6 +83,22 @@ def test_a_factor_of_a_whole_number_gives_the_nearest_whole_number():
     assert Space(parameters, BASE).to_config({"discriminator.filters": 0.6}, seed=0).discriminator.filters == 38
 
 
+def test_a_whole_number_that_is_null_by_default_is_one_too_as_a_factor_and_of_a_factor():
+    steps, batch = "schedule.steps_per_epoch", "schedule.batch_size"
+    parameters = {steps: FloatParameter(low=0.5, high=2.0, factor_of=batch)}
+    assert BASE.schedule.steps_per_epoch is None
+    assert space_mistakes(parameters, BASE) == []
+    assert Space(parameters, BASE).to_config({steps: 0.6}, seed=0).schedule.steps_per_epoch == 10
+    assert Space(parameters, BASE).default_params()[1] == [
+        f"{steps}: the default None lies outside the space; trial 0 takes 0.5"
+    ]
+    other = {steps: IntParameter(low=10, high=20), batch: FloatParameter(low=0.5, high=1.0, factor_of=steps)}
+    assert space_mistakes(other, BASE) == []
+    assert Space(other, BASE).to_config({steps: 10, batch: 0.84}, seed=0).schedule.batch_size == 8
+    nothing = {**other, steps: CategoricalParameter(choices=(None, 10))}
+    assert "is no finite number" in space_mistakes(nothing, BASE)[0].message
+
+
 def test_factors_can_be_chained_and_their_whole_reach_is_tried():
     def chain(high: float) -> dict:
         return {
