@@ -46,7 +46,8 @@ def candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candi
     space = Space(study.spec.space, study.spec.train)
     params, _ = space.default_params()
     searched = {number: seeds.mean for number, seeds in by_seeds(study.records).items()}
-    default = next((record for record in study.records if record.params == params), None)
+    keys = {record.number: space.key(record.params) for record in study.records}
+    default = next((record for record in study.records if keys[record.number] == space.key(params)), None)
     found = [
         Candidate(
             name=DEFAULT,
@@ -56,7 +57,9 @@ def candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candi
         )
     ]
     for record in _picked(study, pick) if pick else ranked(study.records, study.spec.objective.direction):
-        if all(record.params != candidate.params for candidate in found) and len(found) <= (len(pick) or top):
+        if all(keys[record.number] != space.key(candidate.params) for candidate in found) and len(found) <= (
+            len(pick) or top
+        ):
             name = group_name(record.number)
             found.append(
                 Candidate(name=name, trial=record.number, params=record.params, searched=searched[record.number])

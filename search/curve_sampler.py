@@ -24,7 +24,6 @@ from optuna.trial import FrozenTrial, TrialState
 from search.curve_model import Array, CurveModel, Reports
 from search.joint_sampler import JointSampler
 from search.parameter import CategoricalParameter, Parameter, Scalar, is_number
-from search.proposals import key_of
 from search.space import Params, Space
 
 EVERYWHERE = 400  # configurations among which the next is chosen: anywhere in the space,
@@ -73,8 +72,8 @@ class CurveSampler(JointSampler):
         best = np.argsort(model.predict(known)[0], kind="stable")[:BEST]
         proposals = [self._draw() for _ in range(EVERYWHERE)]
         proposals += [self._near(known[place], step) for place in best for step in STEPS for _ in range(NEAR)]
-        tried = {key_of(one.params) for one in others}
-        new = [params for params in proposals if key_of(params) not in tried] or proposals
+        tried = {self._space.key(one.params) for one in others}
+        new = [params for params in proposals if self._space.key(params) not in tried] or proposals
         mean, deviation = model.predict(self._points(new))
         return new[int(np.argmin(mean - self._kappa * deviation))]
 

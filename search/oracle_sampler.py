@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -28,7 +28,7 @@ from search.hyperparameters import declare, to_params, to_values
 from search.joint_sampler import JointSampler
 from search.oracle import NOTE, Proposal, proposal
 from search.oracles import keras_tuner
-from search.space import Params, Space
+from search.space import Key, Params, Space
 
 _CLASSES = {
     "keras_tuner.random": "RandomSearchOracle",
@@ -36,6 +36,7 @@ _CLASSES = {
     "keras_tuner.hyperband": "HyperbandOracle",
     "keras_tuner.grid": "GridSearchOracle",
 }
+DRAWS = 21  # as KerasTuner's own, which know nothing of what is rounded to the same
 
 
 class OracleSampler(JointSampler):
@@ -89,6 +90,7 @@ class OracleSampler(JointSampler):
     def _ask(self, known: Mapping[int, tuple[FrozenTrial, Params]], number: int, direction: str) -> Proposal:
         """Returns what a new oracle that has been told all known trials proposes."""
         oracle = self._oracle(self._seed(number) or 1, direction)  # KerasTuner takes 0 for no seed
+        tried = {self._space.key(params) for _, params in known.values()}
         for told, (trial, params) in known.items():
             _tell(oracle, trial, self._told(told, trial, params))
         brackets = None
@@ -103,12 +105,12 @@ class OracleSampler(JointSampler):
             oracle.ongoing_trials = {key: trial for key, trial in oracle.trials.items() if trial.status == "RUNNING"}
             answer = oracle.populate_space(str(number))
         if answer["status"] != "RUNNING":
-            return Proposal(params=self._untried(oracle, self._seed(number)))
+            return Proposal(params=self._untried(oracle, tried, self._seed(number)))
         params = to_params(self._space, answer["values"])
         if brackets:
             return brackets.proposal(number, params)
-        if not self._repeat and oracle._duplicate(to_values(self._space, params)):  # by a process that is sure of it
-            params = self._untried(oracle, self._seed(number))
+        if not self._repeat and self._space.key(params) in tried:  # by a process that is sure of it, or rounded to it
+            params = self._untried(oracle, tried, self._seed(number))
         return Proposal(params=params)
 
     def _told(self, number: int, trial: FrozenTrial, params: Params) -> dict[str, Any]:
@@ -127,13 +129,16 @@ class OracleSampler(JointSampler):
         oracle = getattr(library.oracles, _CLASSES[self._name])
         return oracle(objective=objective, seed=seed, hyperparameters=hyperparameters, **self._settings)
 
-    def _untried(self, oracle: Any, seed: int) -> Params:
+    def _untried(self, oracle: Any, tried: Container[Key], seed: int) -> Params:
         """Returns a configuration at random that no trial has had, if there is any; else one that some had."""
-        if (drawn := oracle._random_values()) is not None:
-            return to_params(self._space, drawn)
+        for _ in range(DRAWS):
+            if (drawn := oracle._random_values()) is None:
+                break
+            if self._space.key(params := to_params(self._space, drawn)) not in tried:
+                return params
         chance, chosen, count = random.Random(seed), None, 0  # noqa: S311 - no secret
         for params in self._space.configurations() if self._space.finite else ():
-            if not oracle._duplicate(to_values(self._space, params)):
+            if self._space.key(params) not in tried:
                 count += 1
                 chosen = params if chance.random() * count < 1 else chosen
         if chosen is not None:
@@ -145,13 +150,13 @@ class OracleSampler(JointSampler):
         """Returns the grid's first configuration that no trial has had; past the end its last."""
         if self._walk is None:
             self._walk = self._points()
-        tried = {tuple(sorted(params.items())) for params in known}
+        tried = {self._space.key(params) for params in known}
         for params in self._walked:
-            if tuple(sorted(params.items())) not in tried:
+            if self._space.key(params) not in tried:
                 return params
         for params in self._walk:
             self._walked.append(params)
-            if tuple(sorted(params.items())) not in tried:
+            if self._space.key(params) not in tried:
                 return params
         return self._walked[-1]
 

@@ -7,8 +7,7 @@ drawn again, and costs neither a trial nor its number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Container, Sequence
 from typing import Any, cast
 
 import optuna
@@ -25,11 +24,10 @@ from optuna.trial import FrozenTrial, TrialState
 from search.history import History
 from search.joint_sampler import JointSampler
 from search.parameter import FloatParameter
-from search.space import Params, Space
+from search.space import Key, Params, Space
 
 ATTEMPTS = 20  # by the method itself
 RANDOM_ATTEMPTS = 1000  # thereafter: the method knows nothing but what is there
-_Key = tuple[tuple[str, Any], ...]
 
 
 class Proposer(BaseSampler):
@@ -56,7 +54,7 @@ class Proposer(BaseSampler):
         self._made: tuple[int, BaseSampler] | None = None  # for the trial that was asked for last
         self._common: IntersectionSearchSpace | None = None  # the parameters that all trials have
         self._drawn: dict[int, Params] = {}
-        self._tried: set[_Key] = set()
+        self._tried: set[Key] = set()
         self._looked_at, self._unseen = 0, list[int]()  # trials below that number, but for those that had nothing yet
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
@@ -75,7 +73,7 @@ class Proposer(BaseSampler):
                 method = optuna.samplers.RandomSampler(seed=trial.number)
             draft = _Draft(method, _study(seen), seen.shifted(trial))
             params = self._space.suggest(cast(optuna.Trial, draft))
-            if key_of(params) not in known:
+            if self._space.key(params) not in known:
                 break
         else:
             if left := self._left(known):
@@ -111,22 +109,22 @@ class Proposer(BaseSampler):
         seen = self._view(study)
         self._method(trial.number).after_trial(_study(seen), seen.shifted(trial), state, values)
 
-    def _left(self, known: Container[_Key]) -> Params | None:
+    def _left(self, known: Container[Key]) -> Params | None:
         """Returns a configuration that nobody has, where they can be counted and there is one."""
         all_of_them = self._space.configurations() if self._space.finite else ()
-        return next((params for params in all_of_them if key_of(params) not in known), None)
+        return next((params for params in all_of_them if self._space.key(params) not in known), None)
 
     def _exact(self, name: str, value: Any) -> Any:
         """Returns a value that was drawn as the space has it, so that what is kept of equal trials is equal."""
         parameter = self._space.parameters[name]
         return parameter.exact(value) if isinstance(parameter, FloatParameter) else value
 
-    def _known(self, study: optuna.Study) -> set[_Key]:
+    def _known(self, study: optuna.Study) -> set[Key]:
         """Returns the configurations that other trials of a study have; each is looked at once it has parameters."""
         trials = study._get_trials(deepcopy=False, use_cache=True)  # by number
         unseen = [*self._unseen, *range(self._looked_at, len(trials))]
         self._unseen = [n for n in unseen if not trials[n].params and not trials[n].state.is_finished()]
-        self._tried.update(key_of(trials[n].params) for n in unseen if n not in self._unseen)
+        self._tried.update(self._space.key(trials[n].params) for n in unseen if n not in self._unseen)
         self._looked_at = len(trials)
         return self._tried
 
@@ -142,11 +140,6 @@ class Proposer(BaseSampler):
         if isinstance(getattr(method, "_search_space", None), IntersectionSearchSpace):
             self._common = self._common or method._search_space  # type: ignore[attr-defined]
             method._search_space = self._common  # type: ignore[attr-defined]
-
-
-def key_of(params: Mapping[str, Any]) -> _Key:
-    """Returns what equal configurations have in common."""
-    return tuple(sorted(params.items(), key=itemgetter(0)))
 
 
 class _Given(JointSampler):

@@ -16,7 +16,7 @@ from colorgan.record import TrialRecord
 from search.brackets import first_of
 from search.experience import known_good
 from search.snapshot import group_name
-from search.space import Params, Space
+from search.space import Key, Params, Space
 from search.study import StudySpec
 
 SEEDS = 2**31  # of a configuration
@@ -158,11 +158,10 @@ class TrialSource:
         if done >= search.start_with_default + len(self._spec.enqueue):
             return []
         default, notes = self._space.default_params() if search.start_with_default else (None, [])
-        first: list[Params] = [] if default is None else [default]
-        for params in known_good(self._spec, self._space):
-            if params not in first:
-                first.append(params)
-        for params in first[done:]:
+        first: dict[Key, Params] = {}
+        for params in [*([] if default is None else [default]), *known_good(self._spec, self._space)]:
+            first.setdefault(self._space.key(params), params)
+        for params in list(first.values())[done:]:
             self._study.enqueue_trial(params)
         return [] if done else notes
 

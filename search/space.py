@@ -10,10 +10,12 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, get_args
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import shown
+from search.fields import field, is_whole, same
 from search.parameter import CategoricalParameter, Domain, Parameter, Scalar, is_number
 from search.parents import parents_first
 
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 
     from search.study import StudySpec
 
-MAX_COMBINATIONS = 100_000  # of conditions, which are gone through
+MAX_COMBINATIONS = 100_000  # that are gone through, of all parameters or of conditions
 Params = dict[str, Scalar]
+Key = tuple[tuple[str, Any], ...]
 Shown = bool | int | float | str
 
 
@@ -103,7 +106,18 @@ class Space:
         """
         if unknown := sorted(set(params) - set(self.parameters)):
             raise ConfigError(f"{', '.join(unknown)}: not searched in this study")
-        values: dict[str, Any] = {"seed": seed}
+        return self.base.with_values({"seed": seed, **self._values(params)})
+
+    def key(self, params: Mapping[str, Scalar]) -> Key:
+        """Returns what all parameters of one configuration have in common: a factor may be rounded as another is."""
+        values: Mapping[str, Any] = params
+        with suppress(ConfigError):  # what cannot be trained is as good as another
+            values = self._values(params)
+        return tuple(sorted(values.items(), key=itemgetter(0)))
+
+    def _values(self, params: Mapping[str, Scalar]) -> dict[str, Any]:
+        """Returns the fields that parameters make, factors multiplied out."""
+        values: dict[str, Any] = {}
         for path, parameter in self.parameters.items():
             if path not in params:
                 continue
@@ -111,9 +125,9 @@ class Space:
             if parameter.factor_of is not None:
                 other = values.get(parameter.factor_of, self.base_value(parameter.factor_of))
                 value = self._product(path, value, other)
-                value = round(value) if _whole(self.base, path) else value
+                value = round(value) if is_whole(self.base, path) else value
             values[path] = value
-        return self.base.with_values(values)
+        return values
 
     def label(self, path: str) -> str:
         """Returns a parameter's name for people: its path, and whether the value is a factor of another's."""
@@ -177,12 +191,17 @@ class Space:
         """Returns the number of trials after which the study's sampler would only repeat itself; None: never."""
         match study.search.sampler.name:
             case "grid" | "brute_force" | "keras_tuner.grid":
-                return self.combinations()
+                return self._different()
             case "keras_tuner.hyperband":  # its later rounds repeat what went before
                 return None
             case _ if self.finite and not study.search.repeat_configurations and self.conditions() <= MAX_COMBINATIONS:
-                return self.combinations()
+                return self._different()
         return None
+
+    def _different(self) -> int:
+        """Returns how many configurations there are, at most where there are more than anybody trains."""
+        count, tied = self.combinations(), any(parameter.factor_of for parameter in self.parameters.values())
+        return len(set(map(self.key, self.configurations()))) if tied and count <= MAX_COMBINATIONS else count
 
     def base_value(self, path: str) -> Any:
         """Returns the field of `base` at a dotted path.
@@ -190,20 +209,20 @@ class Space:
         Raises:
             KeyError: There is none.
         """
-        return _field(self._tree, path)
+        return field(self._tree, path)
 
     def _wanted(self, path: str, tree: Mapping[str, Any]) -> Any:
         """Returns the parameter that makes a configuration's value."""
-        value, target = _field(tree, path), self.parameters[path].factor_of
+        value, target = field(tree, path), self.parameters[path].factor_of
         if target is None or not is_number(value):
             return value
-        other = _field(tree, target)
+        other = field(tree, target)
         return value / other if is_number(other) and other else 1.0
 
     def _product(self, path: str, factor: float, other: Any) -> float:
         """Returns the factor of another field's value that a parameter stands for."""
         with suppress(OverflowError):  # of whole numbers; of others it is infinite
-            product: float = factor * other if is_number(other) else math.nan
+            product: float = factor * other if is_number(factor) and is_number(other) else math.nan
             if math.isfinite(product):
                 return product
         name = self.parameters[path].factor_of
@@ -215,30 +234,3 @@ class Space:
             if path in params and self.active(path, result):
                 result[path] = params[path]
         return result
-
-
-def _field(tree: Mapping[str, Any], path: str) -> Any:
-    node: Any = tree
-    for name in path.split("."):
-        node = node[name]
-    return node
-
-
-def _whole(config: Any, path: str) -> bool:
-    """Returns whether a field takes whole numbers, be it null in this configuration or not."""
-    *parts, leaf = path.split(".")
-    for name in parts:
-        config = getattr(config, name)
-    kinds = [type(config).model_fields[leaf].annotation]  # int, or Annotated[int, ...] | None
-    for _ in range(2):
-        kinds += [kind for one in kinds for kind in get_args(one)]
-    return int in kinds
-
-
-def same(first: Any, second: Any) -> bool:
-    """Returns whether two values, or trees of values, are equal but for rounding."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
-    if is_number(first) and is_number(second):
-        return math.isclose(first, second, rel_tol=1e-9)
-    return bool(first == second)

@@ -14,9 +14,10 @@ from typing import Any
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import Mistake, did_you_mean, shown
 from colorgan.yaml_values import shown_key
+from search.fields import same
 from search.parameter import CategoricalParameter, FloatParameter, Parameter, Scalar, is_number
 from search.parents import parents
-from search.space import Space, same
+from search.space import Space
 
 MAX_TRIED = 5_000  # values together, each for 0.1 ms
 _SAME_PHOTOS = "all trials must be measured on the same photos to be comparable"

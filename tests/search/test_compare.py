@@ -139,6 +139,14 @@ def test_of_a_configuration_with_several_seeds_the_mean_counts_everywhere(make: 
     assert "17.73" in printed(summary_table(verdict.result.spec, verdict.result.records, {}))
 
 
+def test_configurations_that_are_rounded_to_the_same_are_one_candidate(make: Make) -> None:
+    filters = {"type": "float", "low": 0.5, "high": 1.0, "factor_of": "generator.filters"}
+    factors = {0: 0.999, 1: 0.7, 2: 0.701, 3: 0.6}  # of 64; the first is the default but for rounding
+    records = [trial(n, 18.0 + n, params={"discriminator.filters": factor}) for n, factor in factors.items()]
+    folder = make(records, spec("rounded", space={"discriminator.filters": filters}))
+    assert [one.trial for one in candidates(load_result(folder), 3, ())] == [0, 1, 3]
+
+
 def test_a_lead_is_clear_only_beyond_the_noise(make: Make) -> None:
     swing = (17.0, 17.4, 17.0, 17.4)
     clear = judge(make([trial(0, *swing), trial(1, *(v - 4 for v in swing))]))

@@ -613,6 +613,14 @@ def test_a_grid_runs_each_combination_once_and_ends(study: Study) -> None:
     assert again.jobs == []
 
 
+def test_what_is_enqueued_and_rounded_to_the_default_is_no_trial_of_its_own(study: Study) -> None:
+    space = {"discriminator.filters": {"type": "float", "low": 0.5, "high": 1.5, "factor_of": FILTERS}}
+    spec = study_of(space=space, trials=3)
+    spec = spec.model_copy(update={"enqueue": ({"discriminator.filters": 1.001}, {"discriminator.filters": 0.5})})
+    study.run(spec, Generators())
+    assert [trial.params["discriminator.filters"] for trial in study.trials][:2] == [1.0, 0.5]
+
+
 def test_conditional_and_tied_parameters_go_through(study: Study) -> None:
     space = {
         RATE: {"type": "categorical", "choices": [1e-3, 1e-4]},

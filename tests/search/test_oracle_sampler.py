@@ -134,6 +134,17 @@ def test_random_and_grid_go_through_a_finite_space_once_and_end(name: str, defau
     assert len({str(sorted(p.items())) for p in params}) == len(params)
 
 
+@pytest.mark.parametrize("name", ["keras_tuner.random", "keras_tuner.grid", "keras_tuner.bayesian"])
+def test_factors_that_are_rounded_to_the_same_make_one_configuration(name: str) -> None:
+    pytest.importorskip("sklearn" if name.endswith("bayesian") else "optuna")
+    factor = {"type": "categorical", "choices": [1.0, 0.95, 0.5], "factor_of": "generator.filters"}
+    filters = {"type": "categorical", "choices": [4, 8, 12]}  # 95 % of 12 are 11, of 4 and 8 all
+    toy = Toy(spec(name, {"generator.filters": filters, "discriminator.filters": factor}))
+    made = [toy.space.to_config(params, seed=0) for params in toy.run(1000)]
+    assert len(made) == toy.source.wanted == 7
+    assert len({(config.generator.filters, config.discriminator.filters) for config in made}) == 7
+
+
 def test_a_grid_of_whole_numbers_with_log_leaves_none_out() -> None:
     space = {"discriminator.filters": {"type": "int", "low": 4, "high": 64, "log": True}}
     assert {p["discriminator.filters"] for p in Toy(spec("keras_tuner.grid", space)).run(1000)} == set(range(4, 65))

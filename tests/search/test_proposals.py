@@ -63,6 +63,17 @@ def test_a_small_space_is_gone_through_without_a_repeat(sampler: str) -> None:
     assert len({frozenset(params.items()) for params in drive(study_spec, 16)}) == 16
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe", "curve_gp", "grid", "brute_force"])
+def test_factors_that_are_rounded_to_the_same_make_one_configuration(sampler: str) -> None:
+    factor = {"type": "categorical", "choices": [1.0, 0.95, 0.5], "factor_of": "generator.filters"}
+    filters = {"type": "categorical", "choices": [4, 8, 12]}  # 95 % of 12 are 11, of 4 and 8 all
+    study_spec = spec({"generator.filters": filters, "discriminator.filters": factor}, sampler)
+    space = Space(study_spec.space, study_spec.train)
+    assert space.limit(study_spec) == 7
+    made = [space.to_config(params, seed=0) for params in drive(study_spec, 7)]
+    assert len({(config.generator.filters, config.discriminator.filters) for config in made}) == 7
+
+
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_what_is_hardly_ever_drawn_is_found_where_all_can_be_counted(sampler: str) -> None:
     whole = {"type": "int", "low": 1, "high": 10}
