@@ -9,12 +9,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from colorgan.decode import PhotoError, read_crops, read_file
 from colorgan.folder import PhotoFile, PhotosError, Skipped, list_photos, printable
-from colorgan.split import PARTS, HashedPhoto, Part, find_split_file, hash_photo, read_split, split_photos
+from colorgan.split import (
+    NEEDED,
+    PARTS,
+    HashedPhoto,
+    Part,
+    find_split_file,
+    hash_photo,
+    read_split,
+    split_readable,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,21 +78,35 @@ class NamedPhotos:
         """
         count = 0
         for photo in photos:
-            try:
-                with warnings.catch_warnings(action="ignore"):  # Pillow's; ours are reasons
-                    crops = read_crops(read_file(photo.file.path), self.config)
-            except PhotoError as error:
-                note = Skipped(printable(photo.file.name), str(error))
-                self.skipped += [note] if note not in self.skipped else []
+            if (crops := self._crops(photo.file)) is None:
                 continue
             yield photo, crops
             count += 1
             if count == limit:
                 return
 
+    def find_broken(self, parts: dict[Part, list[HashedPhoto]]) -> set[str]:
+        """Returns what `split_readable` wants to know; reads no part beyond its first readable photo."""
+        first = {part: list(takewhile(lambda photo: self._crops(photo.file) is None, parts[part])) for part in PARTS}
+        if all(not parts[part] or len(first[part]) < len(parts[part]) for part in NEEDED):
+            return set()
+        return {photo.digest for photos in first.values() for photo in photos}
+
+    def _crops(self, file: PhotoFile) -> Crops | None:
+        """Returns a photo's crops; of an unreadable one None, and notes it."""
+        try:
+            with warnings.catch_warnings(action="ignore"):  # Pillow's; ours are reasons
+                return read_crops(read_file(file.path), self.config)
+        except PhotoError as error:
+            note = Skipped(printable(file.name), str(error))
+            self.skipped += [note] if note not in self.skipped else []
+            return None
+
 
 def name_photos(config: DataConfig) -> NamedPhotos:
-    """Lists and splits a folder's photos; reads every file once, to tell equal ones, and decodes none.
+    """Lists and splits a folder's photos; reads every file once, to tell equal ones.
+
+    It decodes a few of them: a small folder's only photo of a part may be broken, and then training took another.
 
     Raises:
         PhotosError: No such folder, or a malformed split file.
@@ -99,13 +123,12 @@ def name_photos(config: DataConfig) -> NamedPhotos:
             hashed.append(hash_photo(file, read_file(file.path), config.seed))
         except PhotoError as error:
             skipped.append(Skipped(printable(file.name), str(error)))
-    parts = {
-        part: [NamedPhoto(printable(photo.file.name), part, photo.file) for photo in photos]
-        for part, photos in split_photos(hashed, listed, config).items()
-    }
-    duplicates = len(hashed) - sum(len(photos) for photos in parts.values())
     whole = config.model_copy(update={"crop_scales": (SCALE,)})
-    return NamedPhotos(listing.folder, whole, parts, duplicates, skipped)
+    duplicates = len(hashed) - len({photo.digest for photo in hashed})
+    found = NamedPhotos(listing.folder, whole, {}, duplicates, skipped)
+    for part, photos in split_readable(hashed, listed, config, found.find_broken).items():
+        found.parts[part] = [NamedPhoto(printable(photo.file.name), part, photo.file) for photo in photos]
+    return found
 
 
 def part_limit(config: DataConfig, part: Selection) -> int | None:

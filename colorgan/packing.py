@@ -23,7 +23,7 @@ from colorgan.crop_file import ArrayInfo, write_array
 from colorgan.decode import PhotoError, read_crops, read_file
 from colorgan.errors import CannotRunError
 from colorgan.folder import Listing, PhotoFile, Skipped
-from colorgan.split import PARTS, HashedPhoto, Part, hash_photo, split_photos
+from colorgan.split import NEEDED, PARTS, HashedPhoto, Part, hash_photo, split_readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,16 +62,9 @@ def pack_photos(
         packer = _Packer(pool, config, progress, folder)
         files = listing.files if listed is None else packer.keep_listed(listing.files, listed)
         hashed = packer.hash_all(files)
-        while True:
-            parts = split_photos(hashed, listed, config)
-            num_broken = len(packer.broken)
-            packed = packer.write_all(parts)
-            if len(packer.broken) == num_broken or (packed["train"].photos and packed["valid"].photos):
-                break
-            # A small folder's only photo for a part turned out broken: split again without it.
-            hashed = [photo for photo in hashed if photo.digest not in packer.broken]
+        split_readable(hashed, listed, config, packer.write_all)
     skipped = sorted((*listing.skipped, *packer.skipped), key=lambda item: item.name)
-    return Packed(packed, packer.fingerprint(), packer.duplicates, tuple(skipped))
+    return Packed(packer.written, packer.fingerprint(), packer.duplicates, tuple(skipped))
 
 
 class _Packer:
@@ -82,7 +75,7 @@ class _Packer:
         self._done = self._total = 0
         self._digests: dict[Part, list[str]] = {}
         self.skipped: list[Skipped] = []
-        self.broken: set[str] = set()
+        self.written: dict[Part, ArrayInfo] = {}
         self.duplicates = 0
 
     def keep_listed(self, files: Sequence[PhotoFile], listed: dict[str, Part]) -> list[PhotoFile]:
@@ -105,17 +98,21 @@ class _Packer:
         self.duplicates = len(hashed) - len({photo.digest for photo in hashed})
         return hashed
 
-    def write_all(self, parts: dict[Part, list[HashedPhoto]]) -> dict[Part, ArrayInfo]:
-        """Writes the array files of all parts; of parts whose photos are renewed, those of all photos."""
+    def write_all(self, parts: dict[Part, list[HashedPhoto]]) -> set[str]:
+        """Writes the array files of all parts; of parts whose photos are renewed, those of all photos.
+
+        Returns:
+            What `split_readable` wants to know of the broken ones.
+        """
         config, renewed = self._config, self._config.renew_epochs is not None
         limits = {"train": config.train_limit, "valid": config.valid_limit, "confirm": config.confirm_limit}
         limits |= dict.fromkeys(RENEWED if renewed else ())
         self._total = self._done + sum(min(len(parts[part]), limits[part] or len(parts[part])) for part in PARTS)
-        written = {}
+        broken: set[str] = set()
         for part in PARTS:
-            crops = self._crops(part, parts[part], limits[part])
-            written[part] = write_array(self._folder / f"{part}.npy", crops, config.size, count_each=renewed)
-        return written
+            crops = self._crops(part, parts[part], limits[part], broken)
+            self.written[part] = write_array(self._folder / f"{part}.npy", crops, config.size, count_each=renewed)
+        return set() if all(self.written[part].photos for part in NEEDED) else broken
 
     def fingerprint(self) -> str:
         """Returns a hash of the packed photos' contents, their order and what shapes their crops."""
@@ -123,12 +120,15 @@ class _Packer:
         settings = [FORMAT, config.size, sorted(set(config.crop_scales)), config.crop_stride]
         return hashlib.sha256(json.dumps([settings, self._digests], sort_keys=True).encode()).hexdigest()[:16]
 
-    def _crops(self, part: Part, photos: list[HashedPhoto], limit: int | None) -> Iterator[NDArray[np.uint8]]:
+    def _crops(
+        self, part: Part, photos: list[HashedPhoto], limit: int | None, broken: set[str]
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Yields the crops of each photo of a part, and notes the broken ones."""
         taken = self._digests[part] = []
         for photo, result in _in_order(self._pool, partial(_decode, config=self._config), photos):
             self._advance()
             if isinstance(result, PhotoError):
-                self.broken.add(photo.digest)
+                broken.add(photo.digest)
                 self.skipped.append(Skipped(photo.file.name, str(result)))
                 continue
             taken.append(photo.digest)

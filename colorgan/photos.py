@@ -26,7 +26,7 @@ from colorgan.folder import Listing, PhotosError, list_photos, printable
 from colorgan.packing import FORMAT, RENEWED, Packed, Progress, pack_photos
 from colorgan.packs import Manifest, OpenPack, Pack, cache_folder, write_manifest
 from colorgan.renewal import Pool
-from colorgan.split import PARTS, find_split_file, read_split
+from colorgan.split import NEEDED, PARTS, find_split_file, read_split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,7 +197,7 @@ def _build(
 
 def _check_enough(packed: Packed, listing: Listing, skipped: list[tuple[str, str]], report: Path) -> None:
     counts = {part: packed.parts[part].photos for part in PARTS}
-    if counts["train"] and counts["valid"]:
+    if all(counts[part] for part in NEEDED):
         return
     named = "".join(f"\n  {name}: {reason}" for name, reason in skipped[:MAX_NAMED])
     rest = f"\n  and {len(skipped) - MAX_NAMED} more" if len(skipped) > MAX_NAMED else ""

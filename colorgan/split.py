@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Part = Literal["train", "valid", "confirm"]
 PARTS: tuple[Part, ...] = get_args(Part)
+NEEDED: tuple[Part, ...] = ("train", "valid")  # no run without a photo in each
 SPLIT_FILES = ("split.csv", "ATTRIBUTION.csv")  # the first that is there counts
 
 
@@ -86,6 +87,30 @@ def split_photos(
     num_confirm = _clamp(num_confirm, config.confirm_fraction, len(ordered) - 1 - num_valid)
     end = len(ordered) - num_confirm
     return {"train": ordered[num_valid:end], "valid": ordered[:num_valid], "confirm": ordered[end:]}
+
+
+def split_readable(
+    photos: Iterable[HashedPhoto],
+    listed: dict[str, Part] | None,
+    config: DataConfig,
+    broken: Callable[[dict[Part, list[HashedPhoto]]], set[str]],
+) -> dict[Part, list[HashedPhoto]]:
+    """Splits photos of which some cannot be decoded; where a small folder's only one of a part is, without the broken.
+
+    Args:
+        photos: Whose bytes could be read.
+        listed: As in `split_photos`.
+        config: As in `split_photos`.
+        broken: Decodes the photos of a split, and returns the digests of broken ones where these leave none in a part
+            of `NEEDED`, else nothing.
+
+    Returns:
+        The parts, in which broken photos may still be.
+    """
+    kept = list(photos)
+    while unusable := broken(parts := split_photos(kept, listed, config)):
+        kept = [photo for photo in kept if photo.digest not in unusable]
+    return parts
 
 
 def _clamp(count: int, fraction: float, spare: int) -> int:

@@ -20,6 +20,7 @@ from colorgan.named_photos import name_photos
 from colorgan.new_folder import free_name, new_folder
 from colorgan.photos import open_photos
 from colorgan.sheets import GAP, LINE
+from colorgan.split import hash_photo
 from colorgan.trainer import Trainer
 from colorgan.validation import Validator
 
@@ -148,6 +149,27 @@ def test_the_parts_of_a_folder_are_those_of_its_packs():
     assert packed.valid_photos == 12  # by its limit
     crops = np.concatenate([crops for _, crops in named.read(named.select("valid"), limit=12)])
     assert np.array_equal(crops, packed.valid)
+
+
+@pytest.mark.parametrize(
+    "ends", [(min,), (max,), (min, max)]
+)  # where the only valid photo stands, the only confirm one
+def test_the_parts_are_those_of_the_packs_where_a_parts_only_photo_is_broken(tmp_path, ends):
+    for path in sorted(SAMPLE_FOLDER.glob("*.jpg"))[:6]:
+        shutil.copy(path, tmp_path / path.name)
+    torn = path.read_bytes()[:-2000]
+    for end in ends:
+        found = [hash_photo(None, torn + str(number).encode(), seed=0) for number in range(200)]
+        number = found.index(end(found, key=lambda photo: photo.place))
+        (tmp_path / f"{end.__name__}.jpg").write_bytes(torn + str(number).encode())
+    changes = {"photos": str(tmp_path), "valid_fraction": 0.01, "confirm_fraction": 0.01}
+    config = CONFIG.data.model_copy(update=changes)
+    named, packed = name_photos(config), open_photos(config)
+    for part, crops in (("train", packed.train), ("valid", packed.valid), ("confirm", packed.confirm)):
+        found = [crops for _, crops in named.read(named.select(part))]
+        assert np.array_equal(np.concatenate(found) if found else crops[:0], crops)
+    assert {item.name for item in named.skipped} == {line.split(": ")[0] for line in packed.unreadable}
+    assert len(named.skipped) == len(ends)
 
 
 def test_all_is_every_photo_once(evaluated):
