@@ -105,11 +105,12 @@ class TrainConfig(Part):
                 f"generator.depth {self.generator.depth} halves a crop {self.generator.depth} times, so data.size must "
                 f"be a multiple of {down}; got {size}. Use data.size {' or '.join(map(str, sizes))}, or a smaller depth"
             )
-        patch, unstrided = size // 2**self.discriminator.depth, self.discriminator.unstrided_blocks + 1
-        if patch <= unstrided:
+        discriminator = self.discriminator
+        if discriminator.logits(size) < 1:
             raise ValueError(
-                f"discriminator.depth {self.discriminator.depth} halves a {size} px crop to {patch} px, and what "
-                f"follows needs {unstrided + 1}. Use a smaller depth or unstrided_blocks, or a larger data.size"
+                f"discriminator.depth {discriminator.depth}, unstrided_blocks {discriminator.unstrided_blocks} and "
+                f"kernel {discriminator.kernel} leave nothing of a {size} px crop to judge. Use a smaller depth or "
+                "unstrided_blocks, an odd kernel, or a larger data.size"
             )
         return self
 

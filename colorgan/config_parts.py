@@ -144,6 +144,14 @@ class DiscriminatorConfig(Part):
     leak: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
     """Slope of `leaky_relu` below zero. Source: pix2pix, section 6.1.2."""
 
+    def logits(self, size: int) -> int:
+        """Returns how many logits there are across crops of this side in pixels; below 1 the network cannot be built.
+
+        A stride-2 block rounds up. What is unstrided is padded by as much on both sides, which even kernels do not
+        make up for.
+        """
+        return -(-size >> self.depth) - (self.unstrided_blocks + 1) * (1 - self.kernel % 2)
+
 
 class LossConfig(Part):
     """generator loss = adversarial_weight x adversarial + l1_weight x L1 + l2_weight x L2, all on scaled chroma."""

@@ -65,17 +65,20 @@ def test_the_verdict_depends_on_lightness_and_on_chroma():
     assert not np.array_equal(plain, discriminator([zeros[..., :1], ones]))
 
 
+@pytest.mark.parametrize("depth", [1, 3, 7])
 @pytest.mark.parametrize("blocks", [0, 1, 4])
 @pytest.mark.parametrize("kernel", range(2, 10))
-def test_one_pixel_more_than_unstrided_convolutions_is_enough_for_any_kernel(kernel, blocks):
-    config = DiscriminatorConfig(filters=1, depth=2, kernel=kernel, unstrided_blocks=blocks)
-    size = 4 * (blocks + 2)
-    assert min(build_discriminator(config, size=size).output_shape[1:3]) >= 1
-    tree = {"data": {"size": size}, "generator": {"depth": 2}, "discriminator": {"depth": 2}}
-    tree["discriminator"]["unstrided_blocks"] = blocks
-    assert parse_config(tree).discriminator.unstrided_blocks == blocks
-    tree["discriminator"]["depth"] = 3
-    with pytest.raises(
-        ConfigError, match=f"halves a {size} px crop to {size // 8} px, and what follows needs {blocks + 2}"
-    ):
-        parse_config(tree)
+def test_a_configuration_is_taken_where_its_discriminator_can_be_built_and_else_refused(kernel, blocks, depth):
+    config = DiscriminatorConfig(filters=1, depth=depth, kernel=kernel, unstrided_blocks=blocks)
+    sizes = range(8, 2048, 4)
+    least = next(size for size in sizes if config.logits(size) >= 1)
+    tree = {"generator": {"depth": 2}, "discriminator": config.model_dump()}
+    for size in (least, least + 4, least + 2**depth // 4 * 4):
+        side = config.logits(size)
+        assert parse_config({**tree, "data": {"size": size}}).discriminator == config
+        assert build_discriminator(config, size=size).output_shape == (None, side, side, 1)
+    if least > sizes[0]:
+        with pytest.raises(ConfigError, match=f"kernel {kernel} leave nothing of a {least - 4} px crop to judge"):
+            parse_config({**tree, "data": {"size": least - 4}})
+        with pytest.raises(ValueError, match="output"):
+            build_discriminator(config, size=least - 4)
