@@ -21,6 +21,9 @@ Backend = Literal["tensorflow", "jax"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 BACKEND_VARIABLE = "KERAS_BACKEND"  # Keras' own
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Rate = Annotated[
+    float, Field(ge=0.0, le=0.999999)
+]  # networks and steps divide by 1 - it in float32, where 1 - 2e-8 is 1
 Weight = Annotated[float, Field(ge=0.0, le=1e6)]
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
 Limit = Annotated[int, Field(ge=1)] | None
@@ -109,7 +112,7 @@ class GeneratorConfig(Part):
     """In all blocks. pix2pix: leaky in the encoder, plain in the decoder; here one setting serves both."""
     leak: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
     """Slope of `leaky_relu` below zero. Source: pix2pix, section 6.1."""
-    dropout: Fraction = 0.5
+    dropout: Rate = 0.5
     """Rate in the first `dropout_blocks` decoder blocks; 0 leaves the layers out. Source: pix2pix, section 6.1.1."""
     dropout_blocks: Annotated[int, Field(ge=0, le=11)] = 3
     """Source: pix2pix, section 6.1.1."""
@@ -175,14 +178,15 @@ class OptimizerConfig(Part):
     """Source: pix2pix, section 3.3."""
     discriminator_learning_rate: LearningRate = 2e-4
     """Source: pix2pix, section 3.3."""
-    generator_beta_1: Fraction = 0.5
+    generator_beta_1: Rate = 0.5
     """Source: pix2pix, section 3.3; DCGAN, section 4."""
-    discriminator_beta_1: Fraction = 0.5
+    discriminator_beta_1: Rate = 0.5
     """Source: pix2pix, section 3.3; DCGAN, section 4."""
-    beta_2: Fraction = 0.999
+    beta_2: Rate = 0.999
     """Source: pix2pix, section 3.3."""
-    epsilon: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-7
-    """Keras' default."""
+    epsilon: Annotated[float, Field(ge=1e-30, le=1.0)] = 1e-7
+    """Keras' default. The least is far above what float32, in which a weight without a gradient is divided by it, takes
+    for 0."""
 
 
 class ScheduleConfig(Part):

@@ -37,7 +37,7 @@ BROKEN = {  # what is wrong -> the file, where the message says it is, and words
     "depth-does-not-fit": (GOOD.replace("depth: 3", "depth: 6"), ":1", "data.size must be a multiple of 64"),
     "patches-too-small": (GOOD.replace("{depth: 2}", "{depth: 7}"), ":1", "leave nothing of a"),
     "rate-negative": ("optimizer: {generator_learning_rate: -0.1}", ":1", "must be more than 0"),
-    "rate-denormal-negative": ("optimizer: {epsilon: -5e-324}", ":1", "must be more than 0"),
+    "rate-denormal-negative": ("optimizer: {epsilon: -5e-324}", ":1", "must be at least 1e-30"),
     "rate-infinite": ("optimizer: {generator_learning_rate: .inf}", ":1", "must be a finite number"),
     "weight-huge": ("losses: {l1_weight: 1e+308}", ":1", "must be at most 1000000"),
     "weight-beyond-floats": ("losses: {l1_weight: 1e+999}", ":1", "must be a finite number; received inf"),

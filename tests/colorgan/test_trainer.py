@@ -88,6 +88,16 @@ def test_pictures_are_shown_once_and_not_kept(warm):
     assert [result.examples for result in warm.history] == [None] * len(shown)
 
 
+@pytest.mark.parametrize("l1_weight", [100.0, 0.0])  # without a loss there is no gradient
+def test_the_ends_of_their_ranges_make_no_step_divide_by_0(warm, l1_weight):
+    ends = {"generator.dropout": 0.999999, "optimizer.epsilon": 1e-30}
+    ends |= {f"optimizer.{name}": 0.999999 for name in ("generator_beta_1", "discriminator_beta_1", "beta_2")}
+    weights = {"losses.l1_weight": l1_weight, "losses.l2_weight": 0.0, "losses.adversarial_weight": 0.0}
+    warm.reset(CONFIG.with_values({**ends, **weights}))
+    list(warm.epochs())
+    assert all(np.isfinite(values).all() for values in variables(warm).values())
+
+
 def test_a_users_own_keras_settings_change_nothing(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float64", "image_data_format": "channels_first"}')
     code = (
