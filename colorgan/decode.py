@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from colorgan.deep_png import is_deep_png, read_deep_png, split_alpha
+from colorgan.orientation import orient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +71,7 @@ def read_crops(data: bytes, config: DataConfig) -> NDArray[np.uint8]:
         sides = short_sides(min(image.size), config)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8; twice the wanted size leaves the quality to the resizing below.
         image.draft(image.mode, (2 * max(sides), 2 * max(sides)))
-        photo = _on_white(*upright_srgb(image))
+        photo = _on_white(*upright_srgb(image, data))
     stride = max(1, round(config.crop_stride * config.size))
     return np.concatenate([_cut(photo, side, config.size, stride) for side in sides])
 
@@ -83,7 +86,7 @@ def decode_photo(data: bytes) -> Image.Image:
         PhotoError: As `read_crops`.
     """
     with open_photo(data) as image:
-        return _on_white(*upright_srgb(image))
+        return _on_white(*upright_srgb(image, data))
 
 
 @contextmanager
@@ -124,15 +127,23 @@ def _check_scans(data: bytes) -> None:
         place = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))  # over its parameters
 
 
-def upright_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Returns an upright image of mode RGB in sRGB with 8 bits a channel, and its transparency if it has one."""
+def upright_srgb(image: Image.Image, data: bytes) -> tuple[Image.Image, Image.Image | None]:
+    """Returns an upright image of mode RGB in sRGB with 8 bits a channel, and its transparency if it has one.
+
+    Args:
+        image: From `open_photo`.
+        data: The file that it was opened from.
+    """
     image.load()
     profile = image.info.get("icc_profile")
     image = orient(image)
+    alpha = None
+    if is_deep_png(data) and (key := image.info.pop("transparency", None)) is not None:
+        _, mask = split_alpha(read_deep_png(data), key)  # Pillow compares the key with half of each channel's bits
+        alpha = None if mask is None else Image.fromarray((mask >> 8).astype(np.uint8))
     if image.mode.startswith("I;16"):
         image = _scale_to_8_bit(image)
     gray = image.mode in ("1", "L", "LA", "La")
-    alpha = None
     if image.has_transparency_data:
         image = image.convert("LA" if gray else "RGBA")
         alpha = image.getchannel("A")
@@ -147,14 +158,6 @@ def _on_white(photo: Image.Image, alpha: Image.Image | None) -> Image.Image:
     white = Image.new("RGB", photo.size, "white")
     white.paste(photo, mask=alpha)
     return white
-
-
-def orient(image: Image.Image) -> Image.Image:
-    """Returns the image as its EXIF orientation wants it."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001  the pixels are loaded: what fails here is EXIF, which then names no orientation
-        return image
 
 
 def _scale_to_8_bit(image: Image.Image) -> Image.Image:

@@ -9,12 +9,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from colorgan.decode import PhotoError, orient
+from colorgan.orientation import orient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def read_deep_png(data: bytes) -> NDArray[np.uint16]:
     """Returns the channels as stored, upright: (height, width, 1 gray | 2 gray, alpha | 3 RGB | 4 RGB, alpha).
 
     Raises:
-        PhotoError: The file is of another kind.
+        ValueError: The file is of another kind.
     """
     with Image.open(BytesIO(data), formats=("PNG",)) as image:
         stored = str(image.tile[0].args)
@@ -54,7 +54,17 @@ def read_deep_png(data: bytes) -> NDArray[np.uint16]:
         return np.asarray(_unpack(data, "RGBA")).view(">u2").astype(np.uint16)
     if stored == "I;16B":
         return np.asarray(_unpack(data, stored))[..., None]
-    raise PhotoError(f"16-bit PNG of an unknown kind ({stored})")
+    raise ValueError(f"16-bit PNG of an unknown kind ({stored})")
+
+
+def split_alpha(channels: NDArray[np.uint16], key: Any) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
+    """Returns RGB and alpha of the channels of `read_deep_png`; `key` is the colour that is transparent, if any."""
+    count = channels.shape[-1]
+    colors = channels[..., : 3 if count > 2 else 1]
+    alpha = channels[..., -1] if count in (2, 4) else None
+    if alpha is None and key is not None:
+        alpha = np.where((colors == key).all(axis=-1), 0, 65535).astype(np.uint16)
+    return np.broadcast_to(colors, (*colors.shape[:2], 3)), alpha
 
 
 def write_deep_png(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from colorgan.config import DataConfig
 
-FORMAT = 1  # raise it when equal photos and settings give other crops than before
+FORMAT = 2  # raise it when equal photos and settings give other crops than before
 RENEWED: tuple[Part, ...] = ("train", "valid")  # parts that get new photos during a run
 _MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE}  # errors that are no file's own
 MAX_THREADS = 32  # bounds memory; Pillow decodes thousands of photos a second with fewer

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from colorgan.decode import SRGB_NAMES, PhotoError, open_photo, read_file, upright_srgb
-from colorgan.deep_png import is_deep_png, read_deep_png, write_deep_png
+from colorgan.deep_png import is_deep_png, read_deep_png, split_alpha, write_deep_png
 from colorgan.disk import draft_of
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def read_photo(path: Path) -> Photo:
         pixels: Pixels
         alpha: Pixels | None
         if deep and not replaced:
-            pixels, alpha = _split(read_deep_png(data), image.info.get("transparency"))
+            pixels, alpha = split_alpha(read_deep_png(data), image.info.get("transparency"))
         else:
-            flat, mask = upright_srgb(image)
+            flat, mask = upright_srgb(image, data)
             pixels, alpha = np.asarray(flat), None if mask is None else np.asarray(mask)
             notes += ["16 bits reduced to 8 when its profile was replaced"] if deep else []
         notes += [replaced] if replaced else []
@@ -140,16 +140,6 @@ def _profile(icc: bytes | None) -> tuple[bytes | None, str]:
         return icc, ""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return srgb, f"ICC profile {name} replaced by sRGB"
-
-
-def _split(channels: NDArray[np.uint16], key: Any) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
-    """Returns RGB and alpha of the channels of a 16-bit PNG; `key` is the colour that is transparent, if any."""
-    count = channels.shape[-1]
-    colors = channels[..., : 3 if count > 2 else 1]
-    alpha = channels[..., -1] if count in (2, 4) else None
-    if alpha is None and key is not None:
-        alpha = np.where((colors == key).all(axis=-1), 0, 65535).astype(np.uint16)
-    return np.broadcast_to(colors, (*colors.shape[:2], 3)), alpha
 
 
 def _exif(image: Image.Image, notes: list[str]) -> bytes | None:

@@ -31,15 +31,15 @@ def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return stream.getvalue()
 
 
-def png(width: int, height: int, *, depth: int, color: int, rows: bytes = b"") -> bytes:
+def png(width: int, height: int, *, depth: int, color: int, rows: bytes = b"", key: bytes = b"") -> bytes:
     """A PNG file that Pillow itself cannot write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
+    body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + (chunk(b"tRNS", key) if key else b"") + body
 
 
 def distance(image: Image.Image, expected: Image.Image) -> float:
@@ -100,6 +100,17 @@ def test_a_palette_with_a_transparent_colour_becomes_white_there() -> None:
     decoded = np.asarray(decode_photo(encode(image, transparency=0)))
     assert (decoded[:, :8] == 255).all()
     assert (decoded[:, 8:] == (0, 0, 255)).all()
+
+
+@pytest.mark.parametrize(("color", "channels"), [(0, 1), (2, 3)])
+def test_a_transparent_colour_of_16_bits_becomes_white_where_all_its_bits_are_equal(color: int, channels: int) -> None:
+    values = np.full((16, 16, channels), 0x0A14, np.uint16)
+    values[:, 8:12], values[:, 12:] = 0x0A15, 0x1414  # one of its bytes each
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    decoded = np.asarray(decode_photo(png(16, 16, depth=16, color=color, rows=rows, key=b"\x0a\x14" * channels)))
+    assert (decoded[:, :8] == 255).all()
+    assert (decoded[:, 8:12] == 0x0A).all()
+    assert (decoded[:, 12:] == 0x14).all()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])

@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageCms
 
-from colorgan.decode import PhotoError
 from colorgan.deep_png import is_deep_png, read_deep_png, write_deep_png
 
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> PNG's number for them
@@ -80,5 +79,5 @@ def test_other_files_are_not_of_this_kind() -> None:
     Image.new("RGB", (16, 16)).save(file, "PNG")
     assert not is_deep_png(file.getvalue())
     assert not is_deep_png(b"")
-    with pytest.raises(PhotoError, match="unknown kind"):
+    with pytest.raises(ValueError, match="unknown kind"):
         read_deep_png(file.getvalue())
