@@ -122,8 +122,7 @@ def _train(run: HandRun, photos: Photos, log: RunLog) -> bool:
         trainer = Trainer(run.config, photos)
     note = resume(trainer, run.config, run.folder / CHECKPOINT, spare=run.folder / BEST)
     log.say(note or f"run in {run.folder}, {trainer.parameters} generator parameters")
-    baselines = (earlier and earlier.baselines) or _baselines(trainer)
-    keeper = _Keeper(run, trainer, log, photos=photos.fingerprint, baselines=baselines)
+    keeper = _Keeper(run, trainer, log, photos=photos.fingerprint, earlier=earlier)
     with stopped_by_signals(keeper.stop):
         return keeper.train()
 
@@ -132,11 +131,11 @@ class _Keeper:
     """Trains and writes what is kept of each epoch."""
 
     def __init__(
-        self, run: HandRun, trainer: Trainer, log: RunLog, *, photos: str, baselines: dict[str, dict[str, float]]
+        self, run: HandRun, trainer: Trainer, log: RunLog, *, photos: str, earlier: TrialRecord | None
     ) -> None:
         self._run, self._trainer, self._log = run, trainer, log
         self._checkpoint, self._best_file = run.folder / CHECKPOINT, run.folder / BEST
-        self._events = open_events(run.folder, trainer.history, log.say)
+        self._events = open_events(run.folder, trainer.history, earlier, log.say)
         self._best: tuple[float, int] | None = None  # value and epoch
         self._judged = 0  # the last epoch that has a value
         self._stop_wanted = False
@@ -152,7 +151,7 @@ class _Keeper:
             started=time.time(),
             seconds=sum(result.train_seconds + result.valid_seconds for result in trainer.history),
             epochs=tuple(EpochRecord.of(result, None) for result in trainer.history),
-            baselines=baselines,
+            baselines=(earlier and earlier.baselines) or _baselines(trainer),
             best_metric=run.best_metric,
             photos=photos,
         )
@@ -185,15 +184,15 @@ class _Keeper:
         return self._finish(reason)
 
     def _take(self, result: EpochResult) -> None:
-        """Writes an epoch's record, scalars, examples and, where it is better than all before, the best checkpoint."""
+        """Writes an epoch's scalars, examples, record and, where it is better than all before, the best checkpoint."""
         epochs = (*self._record.epochs, EpochRecord.of(result, None))
         seconds = self._record.seconds + result.train_seconds + result.valid_seconds
         self._record = self._record.model_copy(update={"epochs": epochs, "seconds": seconds})
-        write_record(self._run.folder / RECORD, self._record)
         self._events.scalars(result.step, result.metrics)
         if result.examples is not None:
             self._events.images(result.step, "examples", result.examples)
             write_sheet(self._run.folder / EXAMPLES, result.examples)
+        write_record(self._run.folder / RECORD, self._record)  # after its events, see `open_events`
         if better := self._judge(result):
             self._keep_best()
         left = (self._run.config.schedule.epochs - result.epoch) * seconds / max(1, len(self._record.epochs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -112,13 +112,20 @@ def read_earlier(folder: Path, say: Callable[[str], None]) -> TrialRecord | None
         return None
 
 
-def open_events(folder: Path, history: Iterable[EpochResult], say: Callable[[str], None]) -> EventLog:
-    """Returns the run's TensorBoard log; damaged files are set aside, and what the history knows is written anew."""
+def open_events(
+    folder: Path, history: Sequence[EpochResult], earlier: TrialRecord | None, say: Callable[[str], None]
+) -> EventLog:
+    """Returns the run's TensorBoard log, in which the scalars of all epochs of the history are.
+
+    An epoch is saved, then logged, then recorded, so who was killed in between left a record that does not know it.
+    Damaged files are set aside, and all is written anew.
+    """
     logs = folder / "tensorboard"
     damaged = set_aside_damaged(logs, folder)
     log = EventLog(logs)
+    logged = 0 if not log.earlier else len(history if earlier is None else earlier.epochs)
+    for result in history[logged:]:
+        log.scalars(result.step, result.metrics)
     if damaged:
-        for result in history:
-            log.scalars(result.step, result.metrics)
         say(f"{damaged}: damaged; the run's event files are set aside in {folder} and made anew, without their images")
     return log

@@ -114,6 +114,23 @@ def test_a_killed_run_goes_on_to_the_same_numbers(whole: Path, tmp_path: Path) -
     assert "continued from the checkpoint" in (out / "log.txt").read_text()
 
 
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_tensorboard_has_each_epoch_once_whose_run_was_killed_when_it_was_saved(tmp_path: Path, epochs: int) -> None:
+    before = tmp_path / "before"
+    if epochs:
+        train_by_hand(HandRun(CONFIG.with_values({"schedule.epochs": epochs}), before))
+    out = shutil.copytree(before, tmp_path / "run") if epochs else tmp_path / "run"
+    train_by_hand(HandRun(CONFIG.with_values({"schedule.epochs": epochs + 1}), out))
+    for name in ("result.json", "tensorboard"):  # what is written after the checkpoint is as it was before
+        shutil.move(out / name, tmp_path / name)
+        if epochs:
+            shutil.move(before / name, out / name)
+    assert train_by_hand(HandRun(CONFIG, out))
+    found = EventAccumulator(str(out / "tensorboard")).Reload()
+    for tag in ("train/l1", "valid/delta_e"):
+        assert [scalar.step for scalar in found.Scalars(tag)] == [3, 6, 9, 12, 15]
+
+
 def test_a_run_whose_files_the_disk_spoiled_comes_to_the_same_end(whole: Path, tmp_path: Path) -> None:
     out = shutil.copytree(whole, tmp_path / "run")
     for name, old, new in (("checkpoint.npz", b'"step"', b'"ste?"'), ("result.json", b'"epoch": 2', b'"epoch": 3')):
