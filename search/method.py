@@ -9,11 +9,9 @@
     pruner: {name: asha, min_epochs: 3, reduction_factor: 2}      pauses trials, and lets the best go on (rungs.py)
     pruner: {name: asha, min_agreement: 0.5}            a rung that tells little by what is complete lets all go on
 
-`grid` and `brute_force` are `random` where that has an end, as it draws no configuration twice (proposals.py): Optuna's
-grid does not know that the default, or an enqueued configuration, was trained already. Arguments are Optuna's, checked
-against its signatures; what cannot be written in YAML (functions, other samplers) and the seed (it is `search.seed`)
-are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than these epochs; Optuna's
-n_warmup_steps - 1, as the first epoch is 1) and `wrapped` (the pruner that `patient` delays).
+Arguments are Optuna's, checked against its signatures; what cannot be written in YAML (functions, other samplers) and
+the seed (it is `search.seed`) are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than
+these epochs; Optuna's n_warmup_steps - 1, as the first epoch is 1) and `wrapped` (the pruner that `patient` delays).
 
 Optuna is imported when a method is first checked or made, not before.
 """
@@ -37,7 +35,7 @@ from search.oracle import ORACLES, argument_mistakes
 SAMPLERS = {
     "random": "RandomSampler",
     "tpe": "TPESampler",
-    "grid": "RandomSampler",
+    "grid": "RandomSampler",  # which here repeats nothing; Optuna's grid trains again what was enqueued (proposals.py)
     "qmc": "QMCSampler",
     "gp": "GPSampler",
     "cmaes": "CmaEsSampler",
