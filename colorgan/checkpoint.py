@@ -127,9 +127,15 @@ def step_back(path: Path) -> bool:
     return os.path.lexists(path)
 
 
+def remove_checkpoint_drafts(path: Path) -> None:
+    """Removes what processes that were killed while they wrote a checkpoint have left; nobody may be writing it."""
+    for file in (path, previous_checkpoint(path)):  # the draft of the latter takes the room of a whole checkpoint too
+        remove_drafts(file)
+
+
 def remove_previous(path: Path) -> None:
     """Removes all that lies beside a checkpoint: the one before it, damaged ones, and what killed processes left."""
-    remove_drafts(path)
+    remove_checkpoint_drafts(path)
     for beside in (previous_checkpoint(path), *path.parent.glob(f"damaged-*{glob.escape(path.name)}")):
         if not beside.is_dir():
             beside.unlink(missing_ok=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from colorgan.checkpoint import Checkpoint, CheckpointError, step_back
+from colorgan.checkpoint import Checkpoint, CheckpointError, remove_checkpoint_drafts, step_back
 from colorgan.config import TrainConfig
-from colorgan.disk import copy_whole, remove_drafts, set_aside
+from colorgan.disk import copy_whole, set_aside
 from colorgan.epoch import EpochResult
 from colorgan.trainer import Trainer
 
@@ -30,7 +30,7 @@ def resume(trainer: Trainer, config: TrainConfig, checkpoint: Path, *, spare: Pa
     Raises:
         OSError: A checkpoint may not be read, or a damaged one cannot be renamed.
     """
-    remove_drafts(checkpoint)
+    remove_checkpoint_drafts(checkpoint)
     said: list[str] = []
     while step_back(checkpoint):
         try:

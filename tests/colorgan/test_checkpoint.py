@@ -57,7 +57,7 @@ def test_the_configuration_alone_is_read_without_the_variables(checkpoint, tmp_p
 
 
 def test_removing_a_checkpoint_removes_all_that_lies_beside_it(checkpoint, tmp_path):
-    for name in ("damaged-c.npz", "damaged-2-c.npz", ".c.npz.4711", "other.npz", ".c.npz.txt"):
+    for name in ("damaged-c.npz", "damaged-2-c.npz", ".c.npz.4711", ".previous-c.npz.4711", "other.npz", ".c.npz.txt"):
         (tmp_path / name).touch()
     for _ in range(2):
         checkpoint.save(tmp_path / "c.npz")

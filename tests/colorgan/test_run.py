@@ -135,7 +135,8 @@ def test_a_run_killed_before_its_new_checkpoint_had_its_name_goes_on_from_the_on
     trainer, undisturbed, tmp_path
 ):
     shutil.copy(undisturbed[1] / "2.npz", tmp_path / "previous-c.npz")
-    (tmp_path / ".c.npz.4711").write_bytes(b"half of the next")
+    for name in (".c.npz.4711", ".previous-c.npz.4712"):  # the latter a copy that had no name yet
+        (tmp_path / name).write_bytes(b"half of the next")
     trainer.reset(OFTEN)
     assert resume(trainer, OFTEN, tmp_path / "c.npz") == "continued from the checkpoint after epoch 2, step 4"
     assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
