@@ -63,6 +63,7 @@ class RayEngine(Pool[RayWorker]):
         self._places, self.count = places, self._wanted or 1  # until the cluster has been joined
         self._retired: list[RayWorker] = []
         self._parked: list[RayWorker] = []
+        self._unfit = ""  # what was said of the last of them
         self._made, self._early_deaths, self._ended_seconds = 0, 0, 0.0
         self._growing, self._ever_ready, self._said_room, self._looked = False, False, False, time.monotonic()
 
@@ -134,22 +135,32 @@ class RayEngine(Pool[RayWorker]):
     def _allowed(self) -> int:
         """Returns how many workers there shall be: at least one, which waits for room where there is none."""
         most = math.ceil(self._settings.most_trials / (self._places or 1))
-        return min(self._wanted or max(1, self._cluster.room(self._need)), most)
+        return min(self._wanted or max(1, self._room()), most)
+
+    def _room(self) -> int:
+        """Returns for how many workers there is room beside those that can do nothing where they are."""
+        return self._cluster.room(self._need) - len(self._parked)
 
     def _fill(self) -> None:
-        while len(self._workers) + len(self._parked) < self.count:
+        while len(self._workers) < self.count:
             options = actor_options(self._need, self._backend)
             worker = RayWorker(self._made, self._study, self._home, options, places=self._places)
             self._workers[self._made] = worker
             self._made += 1
 
     def _look(self) -> None:
-        """Follows the nodes that come and go, and kills workers that do nothing any more."""
+        """Follows the nodes that come and go, and kills workers that do nothing any more.
+
+        Raises:
+            EngineError: No node is left that has what the study needs.
+        """
         now = time.monotonic()
         if not self._cluster.joined or now - self._looked < LOOK_SECONDS:
             return
-        self._looked, self.count = now, self._allowed()
         self._parked = [worker for worker in self._parked if not worker.gone()]
+        self._looked, self.count = now, self._allowed()
+        if self._parked and self._room() <= 0 and not any(worker.ready for worker in self._workers.values()):
+            raise EngineError(f"no worker is left that can be used: {self._unfit}")
         if self._growing:
             self._fill()
         waiting = [worker for worker in self._workers.values() if not worker.ready]
@@ -181,8 +192,9 @@ class RayEngine(Pool[RayWorker]):
         Raises:
             EngineError: No other has been able to do anything either: what is wrong can be mended before the start.
         """
+        self._unfit = f"worker {worker.number}: {unfit}"
         if not self._ever_ready:
-            raise EngineError(f"worker {worker.number}: {unfit}")
+            raise EngineError(self._unfit)
         self._say(f"worker {worker.number} is not used: {unfit}")
         self._parked.append(self._workers.pop(worker.number))
 

@@ -24,7 +24,7 @@ from search.storage import StudyFolder
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
-from search.engines import ray_engine
+from search.engines import EngineError, ray_engine
 from search.engines.ray_actor import Heard, Home, _misfit, differing
 from search.engines.ray_cluster import _fitting, actor_needs, actor_options
 from search.engines.workload import Workload
@@ -216,7 +216,7 @@ class ScriptedWorker:
         self.memory_bytes, self.kills, self.ready, self.ready_at = 0, list[str](), True, time.monotonic()
         self.made_at = self.ready_at
         self.says: list[Event] = [WorkerReady(number, "CPU", 0.0)]
-        self.begin, self.stuck = self.load.begin, 0.0
+        self.begin, self.stuck, self.unfit = self.load.begin, 0.0, ""
         self.made.append(self)
 
     @property
@@ -228,7 +228,10 @@ class ScriptedWorker:
         for event in events:
             self.load.take(event)
             self.stuck = 0.0
-        return Heard(events, cpu_seconds=1.0, memory_bytes=0)
+        return Heard(events, cpu_seconds=1.0, memory_bytes=0, unfit=self.unfit)
+
+    def gone(self) -> bool:
+        return False
 
     def kill(self, reason: str) -> None:
         self.kills.append(reason)
@@ -375,14 +378,12 @@ def test_a_node_that_would_make_other_numbers_or_lose_checkpoints_is_refused_wit
 
 
 @pytest.mark.timeout(200)
-def test_a_worker_that_can_do_nothing_where_it_is_keeps_its_place_from_others(tmp_path: Path) -> None:
-    from search.engines.ray_engine import LOOK_SECONDS, RayEngine
-
+def test_a_study_ends_when_no_worker_is_left_that_can_do_anything_where_it_is(tmp_path: Path) -> None:
     data = DataConfig.model_validate({"size": 32, "crop_scales": [1.0], "train_limit": 16, "valid_limit": 4})
     witness, said = tmp_path / ".driver", list[str]()
     witness.write_text("process 7")
     home = Home(tmp_path, StudyPhotos(data, KnownPhotos.of(open_photos(data))), versions(), witness, "process 7")
-    engine = RayEngine(Search(workers=1), study="parked", home=home, address=None, say=said.append)
+    engine = ray_engine.RayEngine(Search(workers=1), study="parked", home=home, address=None, say=said.append)
     try:
         engine.start()
         while not engine.idle():
@@ -390,16 +391,34 @@ def test_a_worker_that_can_do_nothing_where_it_is_keeps_its_place_from_others(tm
         witness.write_text("another's")
         engine.dispatch(0, Job(0, TrainConfig(data=data), tmp_path / "0.npz"))
         engine.kill(0)
-        while not said:
-            engine.wait(0.5)
+        with pytest.raises(EngineError, match=r"no worker is left that can be used: worker \d+: .* does not see"):
+            while True:
+                engine.wait(0.5)
         assert said[0].startswith("worker 1 is not used: ")
-        assert "does not see" in said[0]
-        time.sleep(LOOK_SECONDS)
-        engine.wait(0.5)
-        assert (engine.count, list(engine.idle()), len(said)) == (1, [], 1)
-        assert engine.memory_bytes() == {}  # and no third one was made
     finally:
         engine.close()
+
+
+def test_a_worker_that_can_do_nothing_where_it_is_keeps_its_place_and_others_are_made_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_engine, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(ScriptedCluster, "places", 2)
+    engine = scripted(monkeypatch, Search(workers=1))
+    engine.dispatch(0, Job(0, TrainConfig(), tmp_path / "0.npz"))
+    ScriptedWorker.made[0].says = [TrialEnded(0, "out of memory")]
+    engine.wait(0.1)
+    second = ScriptedWorker.made[1]
+    second.says, second.unfit, second.ready = [], "other photos", False
+    engine.wait(0.1)
+    engine.wait(0.1)
+    assert (engine.count, list(engine.idle()), len(ScriptedWorker.made)) == (1, [2], 3)
+    monkeypatch.setattr(ScriptedCluster, "places", 1)  # the node of the good one leaves
+    ScriptedWorker.made[2].ready = False
+    with pytest.raises(EngineError, match="no worker is left that can be used: worker 1: other photos"):
+        engine.wait(0.1)
+    engine.close()
+    assert all(worker.kills for worker in ScriptedWorker.made)
 
 
 def test_versions_that_make_other_numbers_are_named() -> None:
