@@ -68,6 +68,11 @@ class RayCluster:
             said = f"--address {address}: {_short(error)} ({HOW_TO_ENTER})" if address else _short(error)
             raise EngineError(said) from None
 
+    @property
+    def may_grow(self) -> bool:
+        """Whether nodes may join; to one that was started for a study none do."""
+        return self._address is not None or not self._ours
+
     def gpus(self) -> bool:
         """Returns whether any node has GPUs."""
         return any(node.get("GPU") for node in self._nodes())
@@ -75,6 +80,11 @@ class RayCluster:
     def room(self, need: Mapping[str, float]) -> int:
         """Returns for how many workers that need this the nodes are large enough, whatever else runs there."""
         return sum(_fitting(node, need) for node in self._nodes())
+
+    def largest(self) -> dict[str, float]:
+        """Returns what the node with most cores has of what a worker may need."""
+        node = max(self._nodes(), key=lambda node: node.get("CPU", 0.0))
+        return {name: node.get(name, 0.0) for name in ("CPU", "GPU", "memory")}
 
     def close(self) -> None:
         """Leaves a cluster, and stops one that was started."""

@@ -129,6 +129,9 @@ class RayEngine(Pool[RayWorker]):
     def _join(self) -> None:
         self._cluster.join()
         self._need = actor_needs(self._settings.resources, gpus=self._cluster.gpus())
+        if not self._cluster.may_grow and not self._cluster.room(self._need):
+            needs = f"each worker needs {_words(self._need)} (search.resources)"
+            raise EngineError(f"no worker has room on this machine: {needs}, it has {_words(self._cluster.largest())}")
         self._places = self._places if self._need.get("GPU") else self._places or 1
         self.count = self._allowed()
 

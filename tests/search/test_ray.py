@@ -253,7 +253,7 @@ class ScriptedCluster:
     joined = False
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        self.gpus, self.room = lambda: False, lambda _need: self.places
+        self.gpus, self.room, self.may_grow = lambda: False, lambda _need: self.places, True
 
     def join(self) -> None:
         self.joined = True
@@ -419,6 +419,18 @@ def test_a_worker_that_can_do_nothing_where_it_is_keeps_its_place_and_others_are
         engine.wait(0.1)
     engine.close()
     assert all(worker.kills for worker in ScriptedWorker.made)
+
+
+@pytest.mark.timeout(200)
+def test_what_this_machine_has_not_is_not_waited_for(tmp_path: Path) -> None:
+    photos = StudyPhotos(DataConfig(), KnownPhotos(fingerprint="", train=1, valid=1, confirm=1))
+    settings, home = Search(workers=1, resources=Resources(gpu=1)), Home(tmp_path, photos, {})
+    engine = ray_engine.RayEngine(settings, study="gpu", home=home, address=None, say=print)
+    try:
+        with pytest.raises(EngineError, match=r"needs CPU 1, GPU 1 \(search\.resources\), it has CPU \d+, GPU 0, "):
+            engine.start()
+    finally:
+        engine.close()
 
 
 def test_versions_that_make_other_numbers_are_named() -> None:
