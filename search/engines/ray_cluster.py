@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from search.hidden_storage import STORAGE_VARIABLE
 from search.settings import Resources
 
 STORE_BYTES = 200 * 2**20  # for what workers say; an epoch's examples are some 100 kB
+ANSWER_SECONDS = 10.0  # after which a place is one at which nobody answers; Ray itself tries for minutes
 HOW_TO_ENTER = "a cluster with a token wants RAY_AUTH_MODE=token in the environment, and ~/.ray/auth_token"
 
 
@@ -59,7 +61,9 @@ class RayCluster:
         if address is None:
             given |= {"num_cpus": math.ceil(max(self._cores or 1, usable_cores())), "object_store_memory": STORE_BYTES}
             given |= {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
-        else:  # nodes run the driver's own code, whatever they have installed
+        else:
+            _refuse_silence(address)
+            # nodes run the driver's own code, whatever they have installed
             given["runtime_env"] = {"py_modules": [str(_folder(package)) for package in (colorgan, search)]}
         try:
             with _without_storage():
@@ -126,6 +130,21 @@ def actor_options(needs: Mapping[str, float], backend: Backend) -> dict[str, Any
 
 def _fitting(node: Mapping[str, float], need: Mapping[str, float]) -> int:
     return min(int(node.get(name, 0.0) / amount + 1e-9) for name, amount in need.items())
+
+
+def _refuse_silence(address: str) -> None:
+    """Refuses a HOST:PORT at which nobody answers; what else an address may be is Ray's to say.
+
+    Raises:
+        EngineError: Nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise EngineError(f"--address {address}: nobody answers there ({error}); look whether Ray runs there") from None
 
 
 def _folder(package: Any) -> Path:

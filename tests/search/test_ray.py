@@ -433,6 +433,15 @@ def test_what_this_machine_has_not_is_not_waited_for(tmp_path: Path) -> None:
         engine.close()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "nosuch.invalid:6379"])
+def test_an_address_at_which_nobody_answers_is_said_at_once(tmp_path: Path, address: str) -> None:
+    photos = StudyPhotos(DataConfig(), KnownPhotos(fingerprint="", train=1, valid=1, confirm=1))
+    engine = ray_engine.RayEngine(Search(), study="lost", home=Home(tmp_path, photos, {}), address=address, say=print)
+    with pytest.raises(EngineError, match=f"--address {address}: nobody answers there"):
+        engine.start()
+    engine.close()
+
+
 def test_versions_that_make_other_numbers_are_named() -> None:
     ours = {"python": "3.11.2", "tensorflow-cpu": "2.21.0", "keras": "3.15.0", "colorgan": "0.1.0"}
     assert differing(ours, ours | {"colorgan": "0.0.9"}) == ""
