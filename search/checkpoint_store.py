@@ -2,11 +2,13 @@
 
 `<URL>/<study>/0007/checkpoint-<step>.npz`, of a trial the last two. Every state has a name of its own, so none is
 overwritten, and one that arrived damaged has the one before it. What a place needs to know of its user (keys, an
-endpoint) is in each machine's own environment and never here.
+endpoint) is in each machine's own environment and never here. `<URL>/<study>/.driver` holds a word of the driver's, by
+which a worker knows that it sees the same place, and no folder of that name on another machine.
 """
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 import zipfile
@@ -43,18 +45,20 @@ class CheckpointStore:
         key: What another process makes the same of.
     """
 
-    def __init__(self, place: str, study: str) -> None:
+    def __init__(self, place: str, study: str, word: str = "") -> None:
         """Connects to nothing yet.
 
         Args:
             place: A folder, or a URL that fsspec knows, e.g. `s3://bucket/prefix`.
             study: The study's name.
+            word: The driver's; a driver is given a new one.
 
         Raises:
             StoreError: It needs a package that is missing, or nobody knows such URLs.
         """
         self.place = place if "://" in place else str(Path(place).absolute())
-        self.key = self.place, study
+        self._word = word or secrets.token_hex(8)
+        self.key = self.place, study, self._word
         try:
             self._files, root = fsspec.url_to_fs(self.place)
         except (ImportError, ValueError) as error:
@@ -76,6 +80,25 @@ class CheckpointStore:
             self._files.rm_file(probe)
         except Exception as error:  # noqa: BLE001 - each kind of place has errors of its own
             raise StoreError(f"--checkpoints {self.place}: {_words(error)}") from None
+
+    def sign(self) -> None:
+        """Leaves the driver's word there.
+
+        Raises:
+            StoreError: The place does not answer, or refuses.
+        """
+        self._patiently(lambda: self._files.pipe_file(self._witness, self._word.encode()))
+
+    def is_the_drivers(self) -> bool:
+        """Returns whether the driver's word is there.
+
+        Raises:
+            StoreError: The place does not answer.
+        """
+        try:
+            return bool(self._patiently(lambda: self._files.cat_file(self._witness)) == self._word.encode())
+        except FileNotFoundError:
+            return False
 
     def upload(self, number: int, path: Path, *, step: int) -> None:
         """Keeps a trial's state at a step, and of its older ones the last."""
@@ -125,6 +148,10 @@ class CheckpointStore:
         found = self._patiently(lambda: self._files.find(self._root))
         names = [path.removeprefix(f"{self._root}/").partition("/")[0] for path in found]
         return {int(name) for name in names if name.isdecimal()}
+
+    @property
+    def _witness(self) -> str:
+        return f"{self._root}/.driver"
 
     def _folder(self, number: int) -> str:
         return f"{self._root}/{number:04d}"

@@ -27,7 +27,7 @@ class Job:
         checkpoint: Where the trial's checkpoint lies or will lie.
         until: The epoch after which it pauses, with a checkpoint; None trains it to its end.
         baselines: Whether to measure the gray and the tint baseline first.
-        store: Place and study of the store that keeps its states; None: the checkpoint itself is kept.
+        store: Key of the store that keeps its states; None: the checkpoint itself is kept.
         photos: The study's, which the worker compares its own with when it opens them; None: they are not compared.
     """
 
@@ -36,7 +36,7 @@ class Job:
     checkpoint: Path
     until: int | None = None
     baselines: bool = False
-    store: tuple[str, str] | None = None
+    store: tuple[str, str, str] | None = None
     photos: StudyPhotos | None = None
 
     @property

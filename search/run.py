@@ -132,7 +132,7 @@ def run_in(
         if before is not None:
             view.say(f"an earlier driver ({before}) ended without a word; what it left goes on")
         store = workplace.store(spec.name)
-        engine = workplace.engine_for(spec, folder, photos, view.say)
+        engine = workplace.engine_for(spec, folder, photos, say=view.say, store=store)
         try:
             if folder.read_summary().get("ending") != "finished":
                 engine.start()  # they import their backend while the storage is opened here

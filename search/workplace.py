@@ -53,7 +53,15 @@ class Workplace:
         store.check()
         return store
 
-    def engine_for(self, spec: StudySpec, folder: StudyFolder, photos: Photos, say: Callable[[str], None]) -> Engine:
+    def engine_for(
+        self,
+        spec: StudySpec,
+        folder: StudyFolder,
+        photos: Photos,
+        *,
+        say: Callable[[str], None],
+        store: CheckpointStore | None = None,
+    ) -> Engine:
         """Returns the engine of a study that this process owns.
 
         Args:
@@ -61,13 +69,15 @@ class Workplace:
             folder: Its files.
             photos: Its photos on this machine.
             say: Called with a line for people.
+            store: Where its checkpoints are kept; None: in its folder.
 
         Raises:
             EngineError: There is no Ray.
+            StoreError: The place for checkpoints does not answer.
         """
         known = StudyPhotos(spec.train.data, KnownPhotos.of(photos))
         if self.engine == "ray":
-            return _ray_engine(self, spec, folder, known, say)
+            return _ray_engine(spec, folder, known, address=self.address, say=say, store=store)
         settings = spec.search
         return LocalEngine(
             workers=None if settings.workers == "auto" else settings.workers,
@@ -84,7 +94,13 @@ class Workplace:
 
 
 def _ray_engine(
-    place: Workplace, spec: StudySpec, folder: StudyFolder, photos: StudyPhotos, say: Callable[[str], None]
+    spec: StudySpec,
+    folder: StudyFolder,
+    photos: StudyPhotos,
+    *,
+    address: str | None,
+    say: Callable[[str], None],
+    store: CheckpointStore | None,
 ) -> Engine:
     try:
         from search.engines.ray_actor import Home  # Ray takes a second to import
@@ -93,19 +109,21 @@ def _ray_engine(
         if error.name != "ray":
             raise
         raise EngineError("--engine ray needs the package ray: make setup EXTRAS=ray") from None
-    shared = place.checkpoints is None
+    if store is not None:
+        store.sign()
     home = Home(
         folder=Path.cwd(),
         photos=photos,
         versions=versions(),
-        witness=folder.lock.absolute() if shared else None,
-        word=folder.lock.read_text(encoding="utf-8") if shared else "",
+        witness=folder.lock.absolute() if store is None else None,
+        word=folder.lock.read_text(encoding="utf-8") if store is None else "",
+        store=store.key if store is not None else None,
     )
     return RayEngine(
         spec.search,
         study=spec.name,
         home=home,
-        address=place.address,
+        address=address,
         say=say,
         backend=spec.train.backend,
         places=spec.search.places,

@@ -24,6 +24,7 @@ import ray
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.photos import open_photos
 from colorgan.versions import versions
+from search.checkpoint_store import CheckpointStore, StoreError
 from search.engines.warm_start import new_fused_runner, new_runner
 from search.known_photos import StudyPhotos
 from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerReady
@@ -42,6 +43,7 @@ class Home:
         versions: Of what shapes a result.
         witness: A file of the study, where its folder is to hold the checkpoints; None where another place does.
         word: What stands in it.
+        store: Key of that other place.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Home:
     versions: Mapping[str, str]
     witness: Path | None = None
     word: str = ""
+    store: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -177,18 +180,34 @@ def _misfit(home: Home) -> str:
     node = platform.node()
     if other := differing(home.versions, versions()):
         return f"{node} has {other}; install what requirements/lock.txt names on every node"
-    if home.witness is not None and not _reads(home.witness, home.word):
-        return (
-            f"{node} does not see {home.witness.parent}, so a trial that goes on elsewhere would have lost its "
-            "checkpoint. Give --checkpoints a place that all nodes reach (a shared folder, s3://bucket/prefix), or put "
-            "--results on a shared folder"
-        )
+    try:
+        if unseen := _unseen(home):
+            return (
+                f"{node} does not see {unseen}, so a trial that goes on elsewhere would have lost its checkpoint. Give "
+                "--checkpoints a place that all nodes reach (a shared folder, s3://bucket/prefix), or put --results on "
+                "a shared folder"
+            )
+    except StoreError as error:
+        return f"{node}: {error}"
     try:
         found = open_photos(home.photos.data)
     except (BadInputError, CannotRunError, OSError) as error:
         return f"{node}: {error} (photos must lie under the same path on every node)"
     changed = home.photos.known.difference(found)
     return f"{node} has other photos at {home.photos.data.photos} than the driver: {changed}" if changed else ""
+
+
+def _unseen(home: Home) -> str:
+    """Returns where checkpoints are to be that this node does not see as the driver does, or nothing.
+
+    Raises:
+        StoreError: It does not answer, or needs a package that is missing.
+    """
+    if home.witness is not None and not _reads(home.witness, home.word):
+        return str(home.witness.parent)
+    if home.store is not None and not (store := CheckpointStore(*home.store)).is_the_drivers():
+        return f"what the driver wrote to {store.place}"
+    return ""
 
 
 def _reads(path: Path, word: str) -> bool:

@@ -218,6 +218,17 @@ def test_a_place_that_cannot_be_used_is_said_at_once(tmp_path: Path, bucket: str
         CheckpointStore("s3://other/prefix", "study").check()
 
 
+def test_a_worker_tells_the_drivers_place_from_another_of_that_name(place: str) -> None:
+    store = CheckpointStore(place, "seen")
+    assert not CheckpointStore(*store.key).is_the_drivers()
+    store.check()
+    store.sign()
+    assert CheckpointStore(*store.key).is_the_drivers()
+    CheckpointStore(place, "seen").sign()  # another driver, that has the same name and place
+    assert not CheckpointStore(*store.key).is_the_drivers()
+    assert store.numbers() == set()
+
+
 def test_a_place_that_does_not_answer_is_waited_for_and_then_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

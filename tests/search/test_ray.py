@@ -20,6 +20,7 @@ from colorgan.packs import CACHE_VARIABLE
 from colorgan.photos import open_photos
 from colorgan.versions import versions
 from search.absence import Absence
+from search.checkpoint_store import CheckpointStore
 from search.storage import StudyFolder
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
@@ -375,6 +376,13 @@ def test_a_node_that_would_make_other_numbers_or_lose_checkpoints_is_refused_wit
     assert "photos must lie under the same path on every node" in _misfit(replace(home, photos=elsewhere))
     for unseen in (replace(home, word="another's"), replace(home, witness=tmp_path / "gone" / ".driver")):
         assert "Give --checkpoints a place that all nodes reach" in _misfit(unseen)
+    store = CheckpointStore(str(tmp_path / "shared"), "study")
+    store.check()
+    store.sign()
+    elsewhere = replace(home, witness=None, store=store.key)
+    assert _misfit(elsewhere) == ""
+    (tmp_path / "shared").rename(tmp_path / "the driver's machine")
+    assert f"does not see what the driver wrote to {tmp_path / 'shared'}, so a trial" in _misfit(elsewhere)
 
 
 @pytest.mark.timeout(200)

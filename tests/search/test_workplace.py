@@ -25,5 +25,5 @@ def test_there_are_workers_for_the_further_seeds_as_well(tmp_path: Path, seeds: 
     train = {"data": {"size": 16, "crop_scales": [1.0], "train_limit": 2, "valid_limit": 1, "confirm_limit": 1}}
     train |= {"generator": {"depth": 2}, "discriminator": {"depth": 1}}
     spec = StudySpec.model_validate({"name": "s", "train": train, "space": space, "search": search})
-    engine = Workplace().engine_for(spec, StudyFolder(tmp_path), open_photos(spec.train.data), print)
+    engine = Workplace().engine_for(spec, StudyFolder(tmp_path), open_photos(spec.train.data), say=print)
     assert engine.count == workers
