@@ -8,6 +8,7 @@ which a worker knows that it sees the same place, and no folder of that name on 
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import time
@@ -30,6 +31,7 @@ PATIENCE_SECONDS = 60.0  # with a place that does not answer; below `search.stuc
 LONGEST_WAIT_SECONDS = 10.0
 FINAL = (FileNotFoundError, PermissionError, NotADirectoryError)
 """Errors that waiting does not mend."""
+_PASSWORD = re.compile(r"://[^/]*:(?!\d+(/|$)).*@")
 _T = TypeVar("_T")
 
 
@@ -54,8 +56,13 @@ class CheckpointStore:
             word: The driver's; a driver is given a new one.
 
         Raises:
-            StoreError: It needs a package that is missing, or nobody knows such URLs.
+            StoreError: It needs a package that is missing, or nobody knows such URLs, or others would see its password.
         """
+        if _PASSWORD.search(place):
+            raise StoreError(
+                f"--checkpoints {place.partition('://')[0]}://...: a password in a URL is seen by others, in the "
+                "list of processes and in messages; set it in each machine's environment, e.g. FSSPEC_SFTP_PASSWORD"
+            )
         self.place = place if "://" in place else str(Path(place).absolute())
         self._word = word or secrets.token_hex(8)
         self.key = self.place, study, self._word

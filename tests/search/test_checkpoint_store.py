@@ -218,6 +218,17 @@ def test_a_place_that_cannot_be_used_is_said_at_once(tmp_path: Path, bucket: str
         CheckpointStore("s3://other/prefix", "study").check()
 
 
+@pytest.mark.parametrize(
+    "url", ["sftp://me:s3cr3t@host/folder", "sftp://me:s3/cr3t@host", "simplecache::ftp://me:s3cr3t@h"]
+)
+def test_a_password_in_a_places_url_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(StoreError, match=r"a password in a URL is seen by others") as caught:
+        CheckpointStore(url, "study")
+    assert "cr3t" not in str(caught.value)
+    for harmless in ("memory://bucket/a:b@c", "memory://host:22/a@b"):
+        CheckpointStore(harmless, "study")
+
+
 def test_a_worker_tells_the_drivers_place_from_another_of_that_name(place: str) -> None:
     store = CheckpointStore(place, "seen")
     assert not CheckpointStore(*store.key).is_the_drivers()
