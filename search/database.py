@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import optuna
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -68,54 +68,65 @@ def open_study(
     patience = patience or Patience()
     address = file_address(folder.database) if url is None else url_address(url)
 
-    def opened() -> optuna.Study:
-        study = _open(address, name, directions, patience)
+    def opened() -> tuple[optuna.Study, bool]:
+        study, new = _open(address, name, directions, patience)
         study.sampler, study.pruner = sampler or study.sampler, pruner or study.pruner
-        return study
+        return study, new
 
     if url is not None:
-        return _refuse_another(opened(), folder, address)
+        return _refuse_another(*opened(), folder, address)
     try:
         patience.repeat(lambda: _check_file(folder.database, address))
-        study = opened()
+        study, _ = opened()
         if difference := disagreement(study, folder.records(), directions, whole=True):
             raise DamagedStorageError(f"{folder.database}: the study's storage is damaged ({difference})")
     except DamagedStorageError as error:
         aside = set_aside(folder.database)
         patience.say(f"{error}; kept as {aside.name}, and made anew from the trials' records")
-        return opened()
+        return opened()[0]
     return study
 
 
-def _open(address: Address, name: str, directions: Sequence[Direction], patience: Patience) -> optuna.Study:
-    """Opens a study and reads all of it once, as what is torn may show only then."""
+def _open(
+    address: Address, name: str, directions: Sequence[Direction], patience: Patience
+) -> tuple[optuna.Study, bool]:
+    """Opens a study and reads all of it once, as what is torn may show only then; returns also whether it is new."""
     backend = patience.repeat(lambda: _connect(address))
     storage = PatientStorage(backend, address, patience)
     weakref.finalize(storage, backend.engine.dispose)  # an Optuna study has no end at which to close connections
+    owned, new = OwnedStorage(storage), True
     try:
-        study = optuna.create_study(
-            storage=OwnedStorage(storage),
-            study_name=name,
-            directions=directions,
-            load_if_exists=True,
-        )
+        try:  # of drivers that begin at once, one alone makes it
+            study = optuna.create_study(storage=owned, study_name=name, directions=directions)
+        except DuplicatedStudyError:
+            study, new = optuna.load_study(storage=owned, study_name=name), False
         study.get_trials(deepcopy=False)
     except _TORN as error:
         reason = f"{type(error).__name__}: {address.quoted(error)}"
         raise DamagedStorageError(f"{address.shown}: the study's storage is damaged ({reason})") from None
-    return study
+    return study, new
 
 
-def _refuse_another(study: optuna.Study, folder: StudyFolder, address: Address) -> optuna.Study:
+def _refuse_another(study: optuna.Study, new: bool, folder: StudyFolder, address: Address) -> optuna.Study:
     """Returns a study in a database that others may use too, unless it is another one of the same name."""
     records, directions = folder.records(), [direction.name.lower() for direction in study.directions]
-    stranger = "" if records or not study.get_trials(deepcopy=False) else "its trials did not run here"
+    stranger = "" if new or records else _stranger(study, folder)
     if difference := stranger or disagreement(study, records, directions, whole=False):
         raise StorageError(
             f"{address.shown}: holds a study {study.study_name!r} that is not the one in {folder.path}: {difference}. "
             "Go on with it where it ran, or give this one another name"
         )
     return study
+
+
+def _stranger(study: optuna.Study, folder: StudyFolder) -> str:
+    """Returns why a study that is there, but has no record here, was not begun here, or nothing.
+
+    The folder of one that was begun has its `study.yaml`, and may have no record yet; a finished trial has one.
+    """
+    if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
+        return "its trials did not run here"
+    return "" if folder.study.exists() else "it was begun elsewhere"
 
 
 def _check_file(path: Path, address: Address) -> None:

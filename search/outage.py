@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import sqlalchemy
+from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import exc
 from sqlalchemy.engine import ExceptionContext
@@ -98,6 +100,24 @@ class PatientStorage:
         if not callable(found):
             return found
         return lambda *args, **kwargs: self._patience.repeat(lambda: found(*args, **kwargs))
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """Makes a study, or returns the one that an attempt which seemed lost has made.
+
+        Raises:
+            DuplicatedStudyError: There is one of this name.
+        """
+
+        def create() -> int:
+            return self._storage.create_new_study(directions, study_name)
+
+        def again() -> int:
+            try:
+                return create()
+            except DuplicatedStudyError:
+                return self._storage.get_study_id_from_name(str(study_name))
+
+        return self._patience.repeat(create, again)
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         """Makes a trial, or returns the one that an attempt which seemed lost has made."""

@@ -182,11 +182,15 @@ class Cutter:
 
 
 def test_a_call_whose_answer_was_lost_counts_once(server: Server, tmp_path: Path) -> None:
+    open_study(StudyFolder(tmp_path), name="first", directions=["minimize"], url=server.url())  # makes the tables
     cutter = Cutter(server)
+    cutter.armed = True
     study = open_study(
         StudyFolder(tmp_path), name="cut", directions=["minimize"], url=server.url(port=cutter.port),
         sampler=optuna.samplers.RandomSampler(seed=0),
     )  # fmt: skip
+
+    assert not cutter.armed
 
     def cut(call: Callable[[], Any]) -> Any:
         cutter.armed = True
@@ -203,7 +207,7 @@ def test_a_call_whose_answer_was_lost_counts_once(server: Server, tmp_path: Path
         cut(lambda trial=trial: trial.set_user_attr("note", "kept"))
         cut(lambda trial=trial, x=x: study.tell(trial, x))
     cut(lambda: study.set_user_attr("baselines", {"gray": 1.0}))
-    assert cutter.cuts == 12
+    assert cutter.cuts == 13
     trials, attributes = stored(server, "cut")
     assert [(t.state, t.value == t.params["x"], t.intermediate_values, t.user_attrs) for t in trials] == [
         (TrialState.COMPLETE, True, {1: 2.0}, {"note": "kept"})
@@ -258,6 +262,32 @@ def test_a_study_of_that_name_that_ran_elsewhere_is_refused(server: Server, tmp_
     first.enqueue_trial({"x": 1.0})
     with pytest.raises(StorageError, match=r"holds a study 'same' that is not the one in .*second"):
         open_study(StudyFolder(tmp_path / "second"), name="same", directions=["minimize"], url=server.url())
+
+
+def test_of_two_folders_that_begin_a_study_of_one_name_at_once_one_is_refused(server: Server, tmp_path: Path) -> None:
+    def begin(place: str) -> str:
+        together.wait()
+        try:
+            open_study(StudyFolder(tmp_path / place), name="raced", directions=["minimize"], url=server.url())
+        except StorageError as error:
+            return str(error)
+        return "begun"
+
+    together = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        said = dict(zip("ab", pool.map(begin, "ab"), strict=True))
+    first, second = sorted("ab", key=lambda place: said[place] != "begun")
+    assert said[first] == "begun"
+    assert f"holds a study 'raced' that is not the one in {tmp_path / second}: it was begun elsewhere" in said[second]
+    (tmp_path / first / "study.yaml").touch()  # as a driver has it that was killed before its first trial ran
+    assert begin_again(server, tmp_path / first).ask().number == 0
+    assert begin_again(server, tmp_path / first).ask().number == 1
+    with pytest.raises(StorageError, match="it was begun elsewhere"):
+        begin_again(server, tmp_path / second)
+
+
+def begin_again(server: Server, folder: Path) -> optuna.Study:
+    return open_study(StudyFolder(folder), name="raced", directions=["minimize"], url=server.url())
 
 
 def test_a_server_killed_in_mid_study_is_waited_for_and_nothing_is_lost(server: Server, tmp_path: Path) -> None:
