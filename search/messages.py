@@ -131,7 +131,7 @@ class TrialEnded:
         reason: One line for `failed`, `out of memory` and `blocked`, else empty.
         traceback: For the trial's log.
         architectures: Keys of the architectures whose trainers the worker now keeps.
-        crowded: Whether a worker out of memory kept networks of other trials as well.
+        crowded: Whether a worker out of memory kept networks of other trials, or trained others, as well.
     """
 
     number: int

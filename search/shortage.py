@@ -6,7 +6,7 @@ from search.live_trial import LiveTrial
 from search.messages import TrialEnded
 from search.settings import Search
 
-ADVICE = "use a smaller schedule.batch_size, fewer filters or fewer search.workers"
+ADVICE = "use a smaller schedule.batch_size, fewer filters, fewer search.workers or a smaller search.fuse"
 
 
 def second_chance(live: LiveTrial, event: TrialEnded, limits: Search) -> str:
@@ -15,6 +15,6 @@ def second_chance(live: LiveTrial, event: TrialEnded, limits: Search) -> str:
     The worker is a new one by now, without the networks of earlier trials, which may have taken what this one needs.
     """
     if event.crowded and live.record.retries < limits.retries:
-        live.lost(f"{event.reason} beside networks kept from other trials")
+        live.lost(f"{event.reason} beside what other trials took")
         return "going on in a new worker"
     return ""

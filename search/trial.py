@@ -86,10 +86,12 @@ class TrialRunner:
             return self.ended(job, "failed", reason=str(error))
         trace = "".join(traceback.format_exception(error))
         if memory_ran_out(error):
-            crowded = bool(self._trainers.keys() - {job.config.architecture()})
-            self._trainers.clear()
+            key, reason = job.config.architecture(), f"memory ran out {self._doing}"
+            crowded = not alone or bool(self._trainers.keys() - {key})
+            self._trainers = OrderedDict(
+                (one, kept) for one, kept in self._trainers.items() if one == key and not alone
+            )
             self._validators.clear()
-            reason = f"memory ran out {self._doing}"
             return TrialEnded(job.number, "out of memory", reason, trace, crowded=crowded)
         if isinstance(error, CannotRunError):
             return self.ended(job, "blocked", reason=str(error))

@@ -144,6 +144,23 @@ def test_an_error_of_the_program_ends_all_and_the_next_trials_go_on(runner, alon
     assert_close(metrics(events, 11), alone)
 
 
+def test_a_trial_that_finds_no_memory_beside_others_takes_none_of_them_with_it(alone, tmp_path, monkeypatch):
+    runner = FusedRunner(3)
+    begin(runner, job(15, tmp_path))
+
+    def exhausted(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("search.trial.resume", exhausted)
+        (failed,) = begin(runner, job(16, tmp_path, seed=5))
+    assert (failed.how, failed.crowded) == ("out of memory", True)
+    said = begin(runner, job(17, tmp_path, seed=6))  # it was on its way
+    events = advance(runner)
+    assert endings([*said, *events]) == {15: "complete", 17: "complete"}
+    assert_close(metrics(events, 15), alone)
+
+
 def test_a_file_that_cannot_be_written_ends_its_trial_alone_and_the_next_joins_the_other(runner, alone, tmp_path):
     begin(runner, replace(job(12, tmp_path), checkpoint=tmp_path / "missing" / "c.npz"), job(13, tmp_path))
     first = advance(runner, until=endings)
