@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from search.hidden_storage import STORAGE_VARIABLE
 from search.settings import Resources
 
 STORE_BYTES = 200 * 2**20  # for what workers say; an epoch's examples are some 100 kB
-ANSWER_SECONDS = 10.0  # after which a place is one at which nobody answers; Ray itself tries for minutes
+ANSWER_SECONDS = 30.0  # for a head that is only being started; Ray itself was still trying after nine minutes
 HOW_TO_ENTER = "a cluster with a token wants RAY_AUTH_MODE=token in the environment, and ~/.ray/auth_token"
 
 
@@ -141,10 +142,17 @@ def _refuse_silence(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise EngineError(f"--address {address}: nobody answers there ({error}); look whether Ray runs there") from None
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            if time.monotonic() >= deadline:
+                advice = "look whether Ray runs there"
+                raise EngineError(f"--address {address}: nobody answers there ({error}); {advice}") from None
+        else:
+            return
+        time.sleep(min(1.0, ANSWER_SECONDS))
 
 
 def _folder(package: Any) -> Path:

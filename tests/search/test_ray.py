@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,9 +27,9 @@ from search.storage import StudyFolder
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
-from search.engines import EngineError, ray_engine
+from search.engines import EngineError, ray_cluster, ray_engine
 from search.engines.ray_actor import Heard, Home, _misfit, differing
-from search.engines.ray_cluster import _fitting, actor_needs, actor_options
+from search.engines.ray_cluster import _fitting, _refuse_silence, actor_needs, actor_options
 from search.engines.workload import Workload
 from search.known_photos import KnownPhotos, StudyPhotos
 from search.messages import Event, Job, TrialEnded, WorkerReady
@@ -442,12 +444,26 @@ def test_what_this_machine_has_not_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "nosuch.invalid:6379"])
-def test_an_address_at_which_nobody_answers_is_said_at_once(tmp_path: Path, address: str) -> None:
+def test_an_address_at_which_nobody_answers_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(ray_cluster, "ANSWER_SECONDS", 0.1)
     photos = StudyPhotos(DataConfig(), KnownPhotos(fingerprint="", train=1, valid=1, confirm=1))
     engine = ray_engine.RayEngine(Search(), study="lost", home=Home(tmp_path, photos, {}), address=address, say=print)
     with pytest.raises(EngineError, match=f"--address {address}: nobody answers there"):
         engine.start()
     engine.close()
+
+
+def test_a_head_that_is_only_being_started_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    servers = list[socket.socket]()
+    starting = threading.Timer(1.5, lambda: servers.append(socket.create_server(("127.0.0.1", port))))
+    starting.start()
+    _refuse_silence(f"127.0.0.1:{port}")
+    starting.join()
+    servers[0].close()
 
 
 def test_versions_that_make_other_numbers_are_named() -> None:
