@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 import colorgan
 import search
@@ -69,7 +70,7 @@ class RayCluster:
         try:
             with _without_storage():
                 ray.init(**given)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             said = f"--address {address}: {_short(error)} ({HOW_TO_ENTER})" if address else _short(error)
             raise EngineError(said) from None
 

@@ -455,6 +455,17 @@ def test_an_address_at_which_nobody_answers_is_said(
     engine.close()
 
 
+def test_a_driver_without_the_clusters_token_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        command = [sys.executable, "-m", "search", "run", "study.yaml", "--engine", "ray", "--address", address]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"--address {address}: Token authentication is enabled but no authentication token")
+
+
 def test_a_head_that_is_only_being_started_is_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
