@@ -41,11 +41,17 @@ class Snapshot:
     at_most: bool = False
 
     def seconds_left(self) -> float | None:
-        """Returns an estimate from the pace so far; None before a trial has finished."""
-        if not self.finished_here:
+        """Returns an estimate from the pace so far; None before a trial has finished.
+
+        Each trial is taken to need what the finished and the paused ones have had, so that those that pause or are
+        pruned make it as little as they have made so far.
+        """
+        resting = [r.training_seconds for r in self.records if r.state in (*FINISHED, "paused")]
+        trained = self.busy_share * self.worker_seconds
+        if not (self.finished_here and resting and trained):
             return None
-        done = sum(record.state in FINISHED for record in self.records)
-        return (self.trials - done) * self.seconds / self.finished_here
+        wanted = max(self.trials, len(self.records)) * fmean(resting)
+        return max(0.0, wanted - sum(record.training_seconds for record in self.records)) * self.seconds / trained
 
 
 def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:

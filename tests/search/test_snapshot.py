@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from colorgan.record import State, TrialRecord
+from colorgan.record import EpochRecord, State, TrialRecord
 from search.snapshot import Snapshot, best_record, by_seeds, count_states, ranked
 
 
@@ -60,7 +60,25 @@ def test_every_state_is_counted_the_absent_ones_too() -> None:
     assert count_states(TRIALS) == {"complete": 3, "pruned": 1, "failed": 1, "running": 1, "waiting": 0, "paused": 0}
 
 
+def trained(number: int, state: State, epochs: int) -> TrialRecord:
+    epoch = EpochRecord(epoch=1, step=1, objective=1.0, metrics={}, train_seconds=4.0, valid_seconds=1.0)
+    return trial(number, state, 1.0).model_copy(update={"epochs": (epoch,) * epochs})
+
+
+def left(*records: TrialRecord, finished_here: int = 1, busy_share: float = 1.0) -> float | None:
+    changed = replace(SNAPSHOT, records=records, busy_share=busy_share, finished_here=finished_here)
+    return changed.seconds_left()
+
+
 def test_the_time_left_follows_from_the_pace_of_this_run() -> None:
-    assert SNAPSHOT.seconds_left() == 4 * 10.0
-    assert replace(SNAPSHOT, finished_here=1).seconds_left() == 4 * 50.0
-    assert replace(SNAPSHOT, finished_here=0).seconds_left() is None
+    halfway = (trained(0, "complete", 4), trained(1, "complete", 4), trained(2, "running", 2))
+    assert left(*halfway) == pytest.approx(26 * 5.0)
+    assert left(*halfway, busy_share=0.5) == pytest.approx(26 * 10.0)
+    assert left(*halfway, finished_here=0) is None
+    assert left(*halfway, busy_share=0.0) is None
+    assert left(*(trained(number, "complete", 4) for number in range(9))) == 0.0
+
+
+def test_trials_that_pause_are_taken_to_need_no_more_than_what_they_have_had() -> None:
+    others = tuple(trained(number, "paused", 1) for number in range(1, 7))
+    assert left(trained(0, "complete", 8), *others) == pytest.approx(2 * 2 * 5.0)

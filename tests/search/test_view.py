@@ -75,7 +75,7 @@ def test_a_log_gets_plain_lines(tmp_path: Path) -> None:
     assert f"results in {tmp_path / '[/odd] folder'}\n" in text
     assert "trial 0 failed ([/b] is no number)\n" in text
     progress = (
-        "2/10 trials, best 12.5 (trial 1), gray 15.5, tint 16.5, training 90% of worker time, about 4 h 0 min left"
+        "2/10 trials, best 12.5 (trial 1), gray 15.5, tint 16.5, training 90% of worker time, about 16 s left"
     )
     assert text.count(progress) == 1
 
@@ -87,7 +87,7 @@ def test_a_study_that_may_need_fewer_trials_says_so(tmp_path: Path) -> None:
     view.show(replace(SNAPSHOT, at_most=True))
     view.end()
     assert "2 of at most 10 trials, best" in output.getvalue()
-    assert "at most 4 h 0 min left" in output.getvalue()
+    assert "at most 16 s left" in output.getvalue()
 
 
 def test_a_terminal_gets_a_table_of_the_running_trials(tmp_path: Path) -> None:
