@@ -17,11 +17,11 @@ from colorgan.links import refuse_links_out
 from search import verdict_words
 from search.plots import write_plots
 from search.report import COMPARISON, write_comparison, write_report
-from search.standings import AFTER, Standing, short_names, standings
+from search.standings import AFTER, Standing, standings
 from search.storage import StudyFolder
 from search.table import write_table
 from search.verdict import Verdict, judge
-from search.words import duration, number
+from search.words import duration, number, short_names
 
 PLOTS = "plots"
 MOST_ROWS = 20

@@ -32,9 +32,8 @@ from search.plot_style import (
     opacity,
     rasterized,
 )
-from search.standings import short_names
 from search.verdict import Verdict
-from search.words import number
+from search.words import number, short_names
 
 MAX_PANELS = 12  # parameters in the slice plot and the parallel coordinates, the most important ones
 CONTOURED = 3  # parameters whose pairs are drawn

@@ -26,10 +26,10 @@ from colorgan.regular_file import read_regular
 from search import verdict_words
 from search.parameter import CategoricalParameter, Parameter
 from search.plots import Plot
-from search.standings import short_names, standings
+from search.standings import standings
 from search.storage import StudyFolder
 from search.verdict import Verdict
-from search.words import duration, number
+from search.words import duration, number, short_names
 
 REPORT, COMPARISON = "report.html", "compare.html"
 MOST_ROWS, MOST_REASONS, MOST_NUMBERS = 25, 40, 12

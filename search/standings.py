@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from colorgan.record import TrialRecord, Value
-from search.space import Space
 from search.verdict import Verdict
-from search.words import short_path
 
 AFTER = ("infeasible", "running", "waiting", "paused", "pruned", "failed")
 """States behind the complete trials: their objectives do not compare, or a constraint does not hold."""
@@ -65,12 +63,6 @@ def standings(verdict: Verdict, *, most: int | None = None) -> list[Standing]:
     shown = [*complete, *others][:most]
     shown += [row for row in [*complete, *others][len(shown) :] if row.role in ("best", "default")]
     return sorted([*shown, *doing_nothing], key=lambda row: _place(verdict, row))
-
-
-def short_names(space: Space) -> dict[str, str]:
-    """Returns a short name for each parameter: the end of its label where no other has the same."""
-    labels = {path: space.label(path) for path in space.parameters}
-    return {path: short_path(label, labels.values()) for path, label in labels.items()}
 
 
 def _standing(verdict: Verdict, record: TrialRecord, state: str) -> Standing:

@@ -16,13 +16,14 @@ from rich.text import Text
 from colorgan.plain_console import PlainConsole
 from search.aims import Aims
 from search.snapshot import Snapshot, best_seeds, count_states
+from search.space import Space
 from search.study import StudySpec
 from search.tradeoff import study_front
-from search.words import duration, number
+from search.words import duration, number, short_names
 
 PLAIN_SECONDS = 15.0  # between two lines of progress without a terminal
 LIVE_SECONDS = 0.5
-PLAIN_WIDTH = 120  # of tables without a terminal
+PLAIN_WIDTH = 160  # of tables without a terminal
 
 
 class View:
@@ -151,15 +152,20 @@ def make_console(kind: type[PlainConsole] = PlainConsole) -> PlainConsole:
 
 
 def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:
-    table = Table("trial", "worker", "epoch", spec.objective.metric, "seconds", "parameters", title_justify="left")
+    """Returns how the study stands, then its running trials: what a low terminal has no room for is at the end."""
+    table = Table()
+    for name in ("trial", "worker", "epoch", spec.objective.metric, "seconds"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("parameters", overflow="fold")
+    names = short_names(Space(spec.space, spec.train))
     for record in (r for r in snapshot.records if r.number in snapshot.running):
         epochs = f"{len(record.epochs)}/{spec.train.schedule.epochs}"
-        params = ", ".join(f"{path.rpartition('.')[2]}={number(value)}" for path, value in record.params.items())
+        params = ", ".join(f"{names[path]}={number(value)}" for path, value in record.params.items())
         seconds = time.time() - record.started if record.started else 0.0
         table.add_row(
             str(record.number), str(record.worker), epochs, number(record.objective), f"{seconds:.0f}", params
         )
-    return Group(table, Text(_progress_line(spec, snapshot)))
+    return Group(Text(_progress_line(spec, snapshot)), table)
 
 
 def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
@@ -167,7 +173,7 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
     done = counts["complete"] + counts["pruned"] + counts["failed"]
     total = f" of at most {snapshot.trials}" if snapshot.at_most else f"/{snapshot.trials}"
     shown = [f"{done}{total} trials"]
-    shown += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
+    shown += [f"{counts[state]} {state}" for state in ("pruned", "failed", "paused") if counts[state]]
     if best := best_seeds(snapshot.records, spec.objective.direction):
         shown.append(f"best {number(best.mean)} (trial {best.first.number})")
     if spec.further_objectives and (front := study_front(snapshot.records, Aims(spec))):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.space import Space
 
 LARGE, EXACT = 1_000.0, 1e15  # beyond the latter a float is no exact whole number
 
@@ -39,3 +43,9 @@ def short_path(path: str, paths: Iterable[str]) -> str:
     parts, others = path.split("."), tuple(paths)
     ends = (".".join(parts[first:]) for first in reversed(range(len(parts))))
     return next((end for end in ends if sum(f".{other}".endswith(f".{end}") for other in others) == 1), path)
+
+
+def short_names(space: Space) -> dict[str, str]:
+    """Returns a short name for each parameter: the end of its label where no other has the same."""
+    labels = {path: space.label(path) for path in space.parameters}
+    return {path: short_path(label, labels.values()) for path, label in labels.items()}

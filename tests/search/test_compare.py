@@ -25,10 +25,11 @@ from search.compare import compare, differences, studies_view, trials_view
 from search.importance import importances
 from search.outcome import summary_table
 from search.run import load_result
-from search.standings import short_names, standings
+from search.standings import standings
 from search.storage import StudyFolder
 from search.study import StudySpec
 from search.verdict import evaluation_noise, judge
+from search.words import short_names
 
 RATE, WEIGHT = "optimizer.generator_learning_rate", "losses.l1_weight"
 SPACE: dict[str, Any] = {

@@ -61,6 +61,17 @@ def printed(thing: object) -> str:
     return output.getvalue()
 
 
+def shown(spec: StudySpec, snapshot: Snapshot, folder: Path, *, width: int = 120) -> str:
+    """Returns the live view as it is last drawn."""
+    output = io.StringIO()
+    live = TerminalView(PlainConsole(file=output, force_terminal=True, width=width))
+    live.start(spec, folder, "8 train")
+    output.truncate(0)
+    live.show(snapshot)
+    live.end()
+    return output.getvalue()
+
+
 def test_a_log_gets_plain_lines(tmp_path: Path) -> None:
     plain, output = console(terminal=False)
     view = TerminalView(plain)
@@ -74,9 +85,7 @@ def test_a_log_gets_plain_lines(tmp_path: Path) -> None:
     assert "\x1b" not in text
     assert f"results in {tmp_path / '[/odd] folder'}\n" in text
     assert "trial 0 failed ([/b] is no number)\n" in text
-    progress = (
-        "2/10 trials, best 12.5 (trial 1), gray 15.5, tint 16.5, training 90% of worker time, about 16 s left"
-    )
+    progress = "2/10 trials, best 12.5 (trial 1), gray 15.5, tint 16.5, training 90% of worker time, about 16 s left"
     assert text.count(progress) == 1
 
 
@@ -100,6 +109,26 @@ def test_a_terminal_gets_a_table_of_the_running_trials(tmp_path: Path) -> None:
     assert "1/200" in text
     assert "generator_learning_rate=0.0005" in text
     assert "left" not in text
+
+
+def test_the_running_trials_parameters_have_names_that_tell_them_apart(tmp_path: Path) -> None:
+    paths = ("generator.filters", "discriminator.filters")
+    integer, rate = {"type": "int", "low": 4, "high": 8}, {"type": "categorical", "choices": [1.0, 0.1]}
+    space = {**dict.fromkeys(paths, integer), RATE: {**rate, "factor_of": "optimizer.discriminator_learning_rate"}}
+    spec = StudySpec.model_validate({"name": "sky", "space": space})
+    record = TRIALS[2].model_copy(update={"params": {**dict.fromkeys(paths, 4), RATE: 0.1}})
+    text = shown(spec, replace(SNAPSHOT, records=(record,)), tmp_path, width=200)
+    assert "generator.filters=4, discriminator.filters=4, generator_learning_rate (factor)=0.1" in text
+
+
+def test_how_the_study_stands_comes_before_what_a_low_terminal_cuts_off(tmp_path: Path) -> None:
+    text = shown(SPEC, SNAPSHOT, tmp_path)
+    assert text.index("2/10 trials") < text.index("seconds")
+
+
+def test_paused_trials_are_counted(tmp_path: Path) -> None:
+    paused = (*TRIALS, trial(3, "paused", 15.0, 1e-3))
+    assert "2/10 trials, 1 paused, best 12.5" in shown(SPEC, replace(SNAPSHOT, records=paused), tmp_path)
 
 
 @pytest.mark.parametrize("started", [True, False])
