@@ -5,8 +5,7 @@ Reads what a study has left, running or not; neither its Optuna storage nor its 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from colorgan.links import refuse_links_out
+from colorgan.record import Value
 from search import verdict_words
+from search.narrow_table import Column, NarrowTable
 from search.plots import write_plots
 from search.report import COMPARISON, write_comparison, write_report
 from search.standings import AFTER, Standing, standings
@@ -25,7 +26,6 @@ from search.words import duration, number, short_names
 
 PLOTS = "plots"
 MOST_ROWS = 20
-HEADER_WIDTH = 13
 STYLES = {"best": "bold cyan", "default": "yellow", "baseline": "italic bright_black", "trial": ""}
 
 
@@ -85,22 +85,20 @@ def differences(verdicts: Sequence[Verdict]) -> list[str]:
     return [f"Their numbers do not compare: {one}." for one in found]
 
 
-def trials_view(verdict: Verdict, *, most: int = MOST_ROWS) -> Table:
+def trials_view(verdict: Verdict, *, most: int = MOST_ROWS) -> NarrowTable:
     """Returns a study's trials by objective, with the default configuration and both baselines in their places."""
-    objective, names = verdict.objective, short_names(verdict.space)
-    title = Text(f"{verdict.result.spec.name}: {objective.metric}, {objective.direction}")
-    table = Table(title=title, title_justify="left")
-    table.add_column("", no_wrap=True)
-    further = [one.name for one in verdict.aims.further]
-    for name in (objective.metric, *further, *names.values(), "training"):
-        table.add_column(_narrow(name), justify="right", overflow="fold")
-    for row in standings(verdict, most=most):
-        marks = [*row.marks, row.state] if row.state in AFTER else row.marks
-        params = [number(row.params[path]) if path in row.params else "" for path in names]
-        also = [number(row.further[name]) if name in row.further else "" for name in further]
-        cells = [", ".join([row.name, *marks]), number(row.objective), *also, *params, _seconds(row)]
-        table.add_row(*(Text(cell) for cell in cells), style=STYLES[row.role])
-    return table
+    rows, objective, names = standings(verdict, most=most), verdict.objective, short_names(verdict.space)
+    marks = [(*row.marks, row.state) if row.state in AFTER else row.marks for row in rows]
+    columns = [Column(objective.metric, [number(row.objective) for row in rows], kept=True)]
+    columns += [Column(one.name, [_shown(row.further, one.name) for row in rows]) for one in verdict.aims.further]
+    columns += [Column(name, [_shown(row.params, path) for row in rows]) for path, name in names.items()]
+    columns.append(Column("training", [_seconds(row) for row in rows], kept=True))
+    return NarrowTable(
+        f"{verdict.result.spec.name}: {objective.metric}, {objective.direction}",
+        [", ".join([row.name, *mark]) for row, mark in zip(rows, marks, strict=True)],
+        columns,
+        [STYLES[row.role] for row in rows],
+    )
 
 
 def studies_view(comparison: Comparison) -> Table:
@@ -149,15 +147,9 @@ def _place(verdict: Verdict) -> tuple[str, bool, float]:
     return verdict.objective.metric, value is None, 0.0 if value is None else verdict.better(0.0, than=value)
 
 
+def _shown(values: Mapping[str, Value], key: str) -> str:
+    return number(values[key]) if key in values else ""
+
+
 def _seconds(row: Standing) -> str:
     return "" if row.training_seconds is None else duration(row.training_seconds)
-
-
-def _narrow(name: str) -> Text:
-    """Returns a column's name broken at its dots and underscores."""
-    lines = [""]
-    for part in re.findall(r"[^._/ ]*[._/ ]?", name):
-        if lines[-1] and len(lines[-1]) + len(part) > HEADER_WIDTH:
-            lines.append("")
-        lines[-1] += part
-    return Text("\n".join(lines))

@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from colorgan.record import TrialRecord
+from search.narrow_table import Column, NarrowTable
 from search.ownership import Owner
 from search.snapshot import Baselines, best_record, by_seeds, count_states
 from search.space import Space
@@ -18,28 +19,28 @@ from search.study import StudySpec
 from search.words import duration, number
 
 
-def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Baselines) -> Table:
+def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Baselines) -> NarrowTable:
     """Returns the best trial beside the default configuration and both baselines: objective, metrics, parameters."""
     best, counts = best_record(records, spec.objective.direction), by_seeds(records)
     default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
-    table = Table(title=f"{spec.name}: {spec.objective.metric}, {spec.objective.direction}", title_justify="left")
-    table.add_column("")
-    columns: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+    found: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
     for name, record in (("best", best), ("default", default if default is not best else None)):
         if record:
             reached = counts[record.number].mean if record.number in counts else record.objective
-            columns.append((f"{name}: trial {record.number}", {"objective": reached, **record.metrics}, record.params))
+            found.append((f"{name}: trial {record.number}", {"objective": reached, **record.metrics}, record.params))
     for name, metrics in baselines.items():
-        columns.append((name, {"objective": metrics.get(spec.objective.metric), **metrics}, {}))
-    for name, _, _ in columns:
-        table.add_column(name, justify="right")
-    keys = ["objective", *(key for _, metrics, _ in columns[:1] for key in metrics if key.startswith("valid/"))]
-    for key in keys:
-        table.add_row(key, *(number(metrics.get(key)) for _, metrics, _ in columns), end_section=key == keys[-1])
-    space = Space(spec.space, spec.train)
-    for path in best.params if best else ():
-        table.add_row(space.label(path), *(number(params.get(path)) for _, _, params in columns))
-    return table
+        found.append((name, {"objective": metrics.get(spec.objective.metric), **metrics}, {}))
+    keys = ["objective", *(key for _, metrics, _ in found[:1] for key in metrics if key.startswith("valid/"))]
+    paths, space = list(best.params if best else ()), Space(spec.space, spec.train)
+    return NarrowTable(
+        f"{spec.name}: {spec.objective.metric}, {spec.objective.direction}",
+        [*keys, *map(space.label, paths)],
+        [
+            Column(name, [*(number(metrics.get(key)) for key in keys), *(number(params.get(path)) for path in paths)])
+            for name, metrics, params in found
+        ],
+        sections=frozenset({len(keys) - 1}),
+    )
 
 
 def promotion_table(facts: Mapping[str, Any]) -> Table:
