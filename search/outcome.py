@@ -94,7 +94,7 @@ def summary_lines(
     best = best_record(records, spec.objective.direction)
     if best is not None:
         config = StudyFolder(folder).trial(best.number).config
-        lines.append(f"train the best on: python -m colorgan train {quote(str(config))}")
+        lines.append(f"train the best on: make train CONFIG={quote(str(config))}")
     lines.append(f"compare in TensorBoard: make tensorboard STUDY={place}; as a report: make compare STUDY={place}")
     if best is not None:
         lines.append(f"confirm and promote the best: make promote STUDY={place}")

@@ -174,7 +174,7 @@ def test_the_last_lines_say_how_it_went_where_all_is_and_what_to_type() -> None:
     text = "\n".join(summary_lines(SPEC, Path("results/sky"), TRIALS, summary))
     assert "2 complete, 1 running of 10 wanted" in text
     assert "1 min 1 s on 2 workers, 87.5% of their time" in text
-    assert "python -m colorgan train results/sky/trials/0001/config.yaml" in text
+    assert "make train CONFIG=results/sky/trials/0001/config.yaml" in text
     assert "make tensorboard STUDY=results/sky" in text
     assert summary_lines(SPEC, Path("results/sky"), (), {})[0] == "no trials yet of 50 wanted"
 
@@ -182,7 +182,7 @@ def test_the_last_lines_say_how_it_went_where_all_is_and_what_to_type() -> None:
 def test_trials_are_counted_and_the_best_is_named_without_a_summary() -> None:
     lines = summary_lines(SPEC, Path("results/sky"), TRIALS, {})
     assert lines[0] == "2 complete, 1 running of 50 wanted"
-    assert "train the best on: python -m colorgan train results/sky/trials/0001/config.yaml" in lines
+    assert "train the best on: make train CONFIG=results/sky/trials/0001/config.yaml" in lines
     assert "confirm and promote the best: make promote STUDY=results/sky" in lines
 
 
@@ -213,7 +213,7 @@ def test_commands_can_be_pasted_whatever_the_folder_is_called() -> None:
     promoted = Promoted(folder / "promoted", {"candidates": [], "promoted": DEFAULT}, None).lines()
     said = "\n".join([*lines, *promoted, output.getvalue()])
     for command in (
-        "python -m colorgan train 'my results/sky/trials/0001/config.yaml'",
+        "make train CONFIG='my results/sky/trials/0001/config.yaml'",
         "make tensorboard STUDY='my results/sky'; as a report: make compare STUDY='my results/sky'",
         "make promote STUDY='my results/sky'",
         "watch: make tensorboard STUDY='my results/sky' ",
