@@ -57,7 +57,10 @@ def list_photos(photos: str) -> Listing:
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     if problem:
-        raise PhotosError(f"data.photos: {printable(str(folder))}: {problem}. Give a folder of photos, or `sample`")
+        where = "" if folder.is_absolute() else f" (it was looked for in {printable(str(Path.cwd()))})"
+        raise PhotosError(
+            f"data.photos: {printable(str(folder))}: {problem}. Give a folder of photos, or `sample`{where}"
+        )
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     seen = {_identity(parent) for parent in folder.resolve().parents}  # a link upwards must not bring its siblings in

@@ -151,7 +151,7 @@ def load_result(folder: Path | str) -> StudyResult:
     """
     files = StudyFolder(Path(folder))
     if not files.study.exists():
-        raise StudyError(f"{folder}: no study here (no study.yaml); name a folder such as results/quickstart")
+        raise StudyError(f"{folder}: no study here (no study.yaml); run it first, or name the folder of one that ran")
     spec, records = read_study(files.study), tuple(files.records())
     best = best_record(records, spec.objective.direction)
     config = load_config(files.trial(best.number).config) if best else None

@@ -84,9 +84,7 @@ def _relation_mistakes(
     path: str, parameter: Parameter, parameters: Mapping[str, Parameter], known: Mapping[str, Any]
 ) -> Iterator[Mistake]:
     if path not in known:
-        parts = [name for name in known if name.startswith(f"{path}.")]
-        hint = f"; it has {', '.join(parts)}" if parts else did_you_mean(path, known)
-        yield Mistake((path,), f"no such field of a training configuration{hint}")
+        yield Mistake((path,), _no_field(path, known))
     elif reason := FIXED.get(path, _FIXED_SECTIONS.get(path.split(".", 1)[0], "")):
         yield Mistake((path,), f"cannot be searched: {reason}. Set it in `train`")
     for other, values in parameter.when.items():
@@ -110,12 +108,29 @@ def _factor_mistakes(
     if other is None:
         return
     if other not in known:
-        hint = did_you_mean(other, known)
-        yield Mistake((path, "factor_of"), f"{shown_key(other)}: no such field of a training configuration{hint}")
+        yield Mistake((path, "factor_of"), f"{shown_key(other)}: {_no_field(other, known)}")
     elif not is_number(known[other]) and other not in parameters:  # those values are tried below
         yield Mistake((path, "factor_of"), f"{other} is {shown(known[other])}, no number to multiply")
     if isinstance(parameter, CategoricalParameter) and not all(map(is_number, parameter.choices)):
         yield Mistake((path, "choices"), "must be numbers, as factor_of multiplies them")
+
+
+def _no_field(path: str, known: Iterable[str]) -> str:
+    """Returns that a path leads to no field, and which are meant or allowed there."""
+    section, _, name = path.rpartition(".")
+    below = [field for field in known if field.startswith(f"{path}.")]
+    beside = [field for field in known if section and field.startswith(f"{section}.")]
+    elsewhere = [field for field in known if field.endswith(f".{name}")]
+    if below:
+        hint = f"; it has {', '.join(below)}"
+    elif elsewhere:
+        hint = f"; did you mean {' or '.join(elsewhere)}?"
+    elif beside:
+        names = [field.removeprefix(f"{section}.") for field in beside]
+        hint = f"{did_you_mean(name, names) and did_you_mean(path, beside)}; {section} has {', '.join(names)}"
+    else:
+        hint = did_you_mean(path, known)
+    return f"no such field of a training configuration{hint}"
 
 
 def _possible(parameter: Parameter, value: Scalar) -> bool:

@@ -73,7 +73,7 @@ SEARCH = {  # the arguments, | between them -> words of the message
     "check|nosuch.yaml": "nosuch.yaml: no such file",
     "check|sky.yaml|--data|": "train.data.photos: must not be empty",
     "status|nosuch": "nosuch: no such file",
-    "status|folder": "folder: no study here (no study.yaml)",
+    "status|folder": "folder: no study here (no study.yaml); run it first, or name the folder of one that ran",
     f"status|{LONG}": "File name too long; allowed are 255 bytes a name and 4096 a path",
     "status|pipe": "pipe: not a regular file",
     "status|loop": "loop: a symbolic link that leads to no file",

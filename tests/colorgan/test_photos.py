@@ -276,6 +276,17 @@ def test_too_few_photos_are_an_error_that_says_what_was_found(tmp_path: Path, ca
     assert len(list((cache / "photos").glob("*-skipped.csv"))) == 2
 
 
+def test_a_relative_folder_that_is_none_is_said_with_where_it_was_looked_for(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PhotosError) as raised:
+        open_photos(settings(Path("nowhere")), cache=cache)
+    assert str(raised.value).endswith(
+        f"nowhere: no such folder. Give a folder of photos, or `sample` (it was looked for in {tmp_path})"
+    )
+
+
 def test_a_folder_that_is_none_is_an_error(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(PhotosError, match=r"data\.photos: .*nowhere: no such folder"):
         open_photos(settings(tmp_path / "nowhere"), cache=cache)
