@@ -72,7 +72,7 @@ compare: setup ## Table, trials.csv, plots and report.html of a study: STUDY= RE
 dashboard: setup ## Open a study in optuna-dashboard on 127.0.0.1 (EXTRAS=dashboard): STUDY= RESULTS= PORT=
 	@$(VENV_PYTHON) -m search dashboard $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--port,PORT)
 
-promote: setup ## Confirm the best few beside the default and promote one: STUDY= TOP= SEEDS= MOST_SEEDS= PICK= AGAINST= TO= WORKERS= ENGINE= ADDRESS= CHECKPOINTS=
+promote: setup ## Confirm the best few beside the default and promote one: STUDY= RESULTS= TOP= SEEDS= MOST_SEEDS= PICK= AGAINST= TO= WORKERS= ENGINE= ADDRESS= CHECKPOINTS=
 	@$(VENV_PYTHON) -m search promote $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--top,TOP) \
 		$(call option,--seeds,SEEDS) $(call option,--most-seeds,MOST_SEEDS) \
 		$(call option,--pick,PICK) $(call option,--against,AGAINST) $(call option,--to,TO) $(call option,--workers,WORKERS) $(place)

@@ -12,13 +12,15 @@ LARGE, EXACT = 1_000.0, 1e15  # beyond the latter a float is no exact whole numb
 
 
 def number(value: object) -> str:
-    """Returns a value as text: four significant digits of a fraction, `-` for None, anything else as it is.
+    """Returns a value as text: four significant digits of a fraction, `-` for None, anything else as in a study's YAML.
 
     A large whole number keeps all its digits, in groups of three where it is a float: weights, mostly.
     """
     match value:
         case None:
             return "-"
+        case bool():
+            return str(value).lower()
         case float() if value.is_integer() and LARGE <= abs(value) <= EXACT:
             return f"{value:,.0f}"
         case float():

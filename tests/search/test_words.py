@@ -9,9 +9,18 @@ from search.words import number
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), (0.000123456, "0.0001235"), (17.123456, "17.12"), (300.0, "300"), (7, "7"), ("batch", "batch")],
+    [
+        (None, "-"),
+        (True, "true"),
+        (False, "false"),
+        (0.000123456, "0.0001235"),
+        (17.123456, "17.12"),
+        (300.0, "300"),
+        (7, "7"),
+        ("batch", "batch"),
+    ],
 )
-def test_a_fraction_has_four_significant_digits(value: object, text: str) -> None:
+def test_a_value_is_shown_as_in_a_study_and_a_fraction_with_four_significant_digits(value: object, text: str) -> None:
     assert number(value) == text
 
 
