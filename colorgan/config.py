@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -186,6 +187,11 @@ def load_config(path: Path, *, scale: str | None = None) -> TrainConfig:
         file = at_scale(read_yaml(path), scale)
     except YamlError as error:
         raise ConfigError(str(error)) from None
+    if isinstance(file.value, dict) and {"train", "space"} <= set(file.value):
+        raise ConfigError(
+            f"{file.where(())}: a study, not a configuration: make search STUDY={quote(str(path))}. "
+            "Or give the configuration of one of its trials, in its results"
+        )
     return _parse({} if file.value is None else file.value, file.where)
 
 

@@ -35,6 +35,7 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
@@ -187,6 +188,11 @@ def read_study(
         file = at_scale(read_yaml(Path(path)), scale)
     except YamlError as error:
         raise StudyError(str(error)) from None
+    if isinstance(file.value, dict) and file.value and set(file.value) <= set(TrainConfig.model_fields):
+        raise StudyError(
+            f"{file.where(())}: a configuration for training, not a study: make train CONFIG={quote(str(path))}. "
+            "In a study it stands below `train`, beside a `name` and a `space`"
+        )
     study = _validate(file.value)
     if isinstance(study, list):
         study.sort(key=lambda mistake: file.line(mistake.keys))

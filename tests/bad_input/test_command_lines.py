@@ -112,7 +112,7 @@ CORE = {
     "train|folder": "folder: not a regular file, but a folder",
     "train|pipe": "pipe: not a regular file",
     "train|photo.jpg": "photo.jpg:1: not UTF-8 text",
-    "train|sky.yaml": "name: unknown key",
+    "train|sky.yaml": "sky.yaml:1: a study, not a configuration: make search STUDY=sky.yaml",
     "train|config.yaml|--data|nosuch": "data.photos: nosuch: no such folder",
     "train|config.yaml|--data|folder": "data.photos: folder: too few photos: 0 files",
     "train|config.yaml|--data|unreadable|--out|out": "photo.jpg: not a JPEG, PNG or WebP file",

@@ -13,7 +13,8 @@ GOOD = "data: {photos: photos, size: 32}\ngenerator: {depth: 3}\ndiscriminator: 
 
 BROKEN = {  # what is wrong -> the file, where the message says it is, and words of the message
     "list": ("[1]", ":1", "must be a mapping"),
-    "study-instead": ("name: sky\nspace: {}\ntrain: {}\n", ":1", "name: unknown key", "allowed are data"),
+    "study-instead": ("name: sky\nspace: {}\ntrain: {}\n", ":1", "a study, not a configuration: make search STUDY="),
+    "nearly-a-study": ("name: sky\nspace: {}\n", ":1", "name: unknown key", "allowed are data"),
     "section-is-a-number": ("data: 7", ":1", "data: must be a mapping", "received 7"),
     "section-is-null": ("data:\nseed: 1", ":1", "data: must be a mapping"),
     "dotted-path": ("data.size: 32", ":1", "data.size: unknown key"),

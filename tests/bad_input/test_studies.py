@@ -108,6 +108,7 @@ BROKEN = {  # what is wrong -> the file, where the message says it is, and words
     "text": ("hello", ":1", "must be a mapping", "'hello'"),
     "list": ("- name: sky\n", ":1", "must be a mapping", "a list"),
     "number": ("42", ":1", "must be a mapping", "42"),
+    "configuration-instead": ("data: {}\nseed: 1\n", ":1", "a configuration for training", "make train CONFIG="),
     "unfinished-list": (study(objective="objective: [a"), ":", "not YAML", "','"),
     "tabs": ("name: sky\ntrain:\n\tdata: {}\n", ":3:1", "not YAML", "cannot start any token"),
     "json-with-a-trailing-quote": ('{"name": "sky"', ":1:", "not YAML"),
