@@ -239,7 +239,7 @@ class _Keeper:
         baselines = f" (baselines: {', '.join(nothing)})" if nothing else ""
         self._log.say(f"done{f' ({reason})' if reason else ''}: {self._run.folder}{best}{baselines}")
         folder = quote(str(self._run.folder))
-        self._log.say(f"watch: make tensorboard STUDY={folder}   use: make colorize MODEL={folder}")
+        self._log.say(f"watch: make tensorboard STUDY={folder}   use: make colorize MODEL={folder} INPUT=photo.jpg")
         return True
 
     def _place(self) -> str:

@@ -71,7 +71,7 @@ def test_a_run_says_what_doing_nothing_scores(whole: Path) -> None:
 
 def test_what_to_type_next_can_be_pasted_whatever_the_folder_is_called(whole: Path) -> None:
     said = (whole / "log.txt").read_text()
-    assert f"watch: make tensorboard STUDY='{whole}'   use: make colorize MODEL='{whole}'\n" in said
+    assert f"watch: make tensorboard STUDY='{whole}'   use: make colorize MODEL='{whole}' INPUT=photo.jpg\n" in said
 
 
 def test_tensorboard_reads_curves_and_examples(whole: Path) -> None:
