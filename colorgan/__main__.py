@@ -39,6 +39,12 @@ def _given(value: str) -> Path:
     return Path(value)
 
 
+def _given_photos(value: str) -> str:
+    """Returns the photos as they are called: `./sample` is a folder and `sample` is not."""
+    _given(value)
+    return value
+
+
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="A TrainConfig, e.g. a trial's config.yaml.")],
@@ -78,7 +84,7 @@ def train(
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A run's or trial's folder, a checkpoint (.npz), an export (.keras).")],
-    photos: Annotated[str, typer.Argument(help="A folder of photos, or `sample`.")],
+    photos: Annotated[str, typer.Argument(parser=_given_photos, help="A folder of photos, or `sample`.")],
     out: Annotated[
         Path | None, typer.Option(help="A new folder; else one below evaluations/ beside the model.")
     ] = None,

@@ -19,6 +19,8 @@ from rich.table import Table
 
 from colorgan.epoch import VALID_METRICS
 from colorgan.evaluate import GRAY, MODEL, RANKED_BY, TINT, Evaluation, evaluate, examples
+from colorgan.folder import expanded
+from colorgan.links import real_path
 from colorgan.model import load_model
 from colorgan.named_photos import SCALE
 from colorgan.new_folder import free_name, new_folder
@@ -48,7 +50,7 @@ def evaluate_model(path: Path, photos: str, *, part: Selection, out: Path | None
         CannotRunError: The folder cannot be kept.
     """
     model = load_model(path)
-    name = f"{Path(photos).expanduser().resolve().name or 'photos'}-{part}"
+    name = f"{real_path(expanded(photos)).name or 'photos'}-{part}"
     folder = out or free_name(model.source.parent / "evaluations" / name)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with new_folder(folder) as draft:
@@ -131,7 +133,8 @@ def remarks(evaluation: Evaluation) -> list[str]:
     """Returns what the reader of the table must know: whether doing nothing is better, and what was left out."""
     least = {who: evaluation.means(who)[RANKED_BY] for who in evaluation.values}
     better = [who for who in (GRAY, TINT) if least[who] <= least[MODEL]]
-    lines = [f"On mean Delta E {' and '.join(better)} is no worse than the model."] if better else []
+    verb = "are" if len(better) > 1 else "is"
+    lines = [f"On mean Delta E {' and '.join(better)} {verb} no worse than the model."] if better else []
     if evaluation.part in ("all", "train"):
         lines.append("If the model was trained on these photos, its numbers say nothing about others: see --part.")
     skipped = evaluation.photos.skipped

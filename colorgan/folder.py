@@ -51,7 +51,7 @@ def list_photos(photos: str) -> Listing:
     Raises:
         PhotosError: There is no such folder.
     """
-    folder = SAMPLE_FOLDER if photos == "sample" else _expanded(photos)
+    folder = SAMPLE_FOLDER if photos == "sample" else expanded(photos)
     try:
         problem = "" if folder.is_dir() else _what_is_there(folder)
     except OSError as error:
@@ -70,7 +70,8 @@ def list_photos(photos: str) -> Listing:
     return Listing(folder, tuple(sorted(files, key=lambda file: file.name)), tuple(skipped))
 
 
-def _expanded(photos: str) -> Path:
+def expanded(photos: str) -> Path:
+    """Returns a folder's path with the home folder that it may begin with; one of nobody's stays as it is written."""
     try:
         return Path(photos).expanduser()
     except RuntimeError:  # ~name of nobody

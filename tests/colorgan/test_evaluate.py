@@ -256,10 +256,17 @@ def test_photos_without_a_readable_one_are_bad_input_and_leave_nothing(run, tmp_
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(("nosuch", "sample"), "nosuch: no such file"), (("RUN", "nosuch"), "nosuch: no such folder. Give a folder")],
+    [
+        (("nosuch", "sample"), "nosuch: no such file"),
+        (("RUN", "nosuch"), "nosuch: no such folder. Give a folder"),
+        (("RUN", "~nosuch"), "~nosuch: no such folder. Give a folder"),
+        (("RUN", "loop"), "loop: "),
+        (("RUN", ""), "an empty path"),
+    ],
 )
 def test_a_wrong_path_is_bad_input(run, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
     result = colorgan("evaluate", *(run if argument == "RUN" else argument for argument in arguments))
     assert result.exit_code == 2
     assert message in result.stderr
