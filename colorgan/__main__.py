@@ -86,7 +86,8 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="A run's or trial's folder, a checkpoint (.npz), an export (.keras).")],
     photos: Annotated[str, typer.Argument(parser=_given_photos, help="A folder of photos, or `sample`.")],
     out: Annotated[
-        Path | None, typer.Option(help="A new folder; else one below evaluations/ beside the model.")
+        Path | None,
+        typer.Option(metavar="PATH", parser=_given, help="A new folder; else one below evaluations/ beside the model."),
     ] = None,
     part: Annotated[
         Literal["all", "train", "valid", "confirm"], typer.Option(help="Which of them, by the model's own split.")
@@ -105,7 +106,10 @@ def evaluate(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="A run's or trial's folder, or a checkpoint (.npz).")],
-    out: Annotated[Path | None, typer.Option(help="A new folder; else export/ beside the checkpoint.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", parser=_given, help="A new folder; else export/ beside the checkpoint."),
+    ] = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", help="keras, h5, saved_model or onnx; again for more. Else all that can be written."),

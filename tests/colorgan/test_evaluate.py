@@ -262,6 +262,7 @@ def test_photos_without_a_readable_one_are_bad_input_and_leave_nothing(run, tmp_
         (("RUN", "~nosuch"), "~nosuch: no such folder. Give a folder"),
         (("RUN", "loop"), "loop: "),
         (("RUN", ""), "an empty path"),
+        (("RUN", "sample", "--out", ""), "an empty path"),
     ],
 )
 def test_a_wrong_path_is_bad_input(run, tmp_path, monkeypatch, arguments, message):

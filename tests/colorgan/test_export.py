@@ -340,6 +340,13 @@ def test_a_folder_that_cannot_be_written_is_bad_input(run, tmp_path):
     assert "file: not a folder; give another folder in --out" in result.stderr
 
 
+def test_an_empty_path_is_not_the_folder_that_one_is_in(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = colorgan("export", run, "--out", "", "--format", "h5")
+    assert (result.exit_code, "an empty path" in result.stderr) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_export_can_be_moved_and_used_by_its_folder(export, tmp_path, lightness):
     shutil.copytree(export, tmp_path / "moved")
     assert np.array_equal(load_model(tmp_path / "moved").predict(lightness), load_model(export).predict(lightness))
