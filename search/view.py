@@ -160,7 +160,7 @@ def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:
     names = short_names(Space(spec.space, spec.train))
     for record in (r for r in snapshot.records if r.number in snapshot.running):
         epochs = f"{len(record.epochs)}/{spec.train.schedule.epochs}"
-        params = ", ".join(f"{names[path]}={number(value)}" for path, value in record.params.items())
+        params = ", ".join(f"{names[path]} {number(value)}" for path, value in record.params.items())
         seconds = time.time() - record.started if record.started else 0.0
         table.add_row(
             str(record.number), str(record.worker), epochs, number(record.objective), f"{seconds:.0f}", params

@@ -107,7 +107,7 @@ def test_a_terminal_gets_a_table_of_the_running_trials(tmp_path: Path) -> None:
     view.end()
     text = output.getvalue()
     assert "1/200" in text
-    assert "generator_learning_rate=0.0005" in text
+    assert "generator_learning_rate 0.0005" in text
     assert "left" not in text
 
 
@@ -118,7 +118,14 @@ def test_the_running_trials_parameters_have_names_that_tell_them_apart(tmp_path:
     spec = StudySpec.model_validate({"name": "sky", "space": space})
     record = TRIALS[2].model_copy(update={"params": {**dict.fromkeys(paths, 4), RATE: 0.1}})
     text = shown(spec, replace(SNAPSHOT, records=(record,)), tmp_path, width=200)
-    assert "generator.filters=4, discriminator.filters=4, generator_learning_rate (factor)=0.1" in text
+    assert "generator.filters 4, discriminator.filters 4, generator_learning_rate (factor) 0.1" in text
+
+
+@pytest.mark.parametrize("width", [72, 80, 90])
+def test_a_narrow_terminal_breaks_no_parameters_number(tmp_path: Path, width: int) -> None:
+    assert "0.0001234" in shown(
+        SPEC, replace(SNAPSHOT, records=(trial(2, "running", 13.0, 1.234e-4),)), tmp_path, width=width
+    )
 
 
 def test_how_the_study_stands_comes_before_what_a_low_terminal_cuts_off(tmp_path: Path) -> None:
