@@ -259,7 +259,9 @@ def _show(folder: Path) -> None:
     from search.view import make_console
 
     (result, notes), console = load_noted(folder), make_console()
-    console.print(summary_table(result.spec, result.records, result.summary.get("baselines", {})))
+    table = summary_table(result.spec, result.records, result.summary.get("baselines", {}))
+    if table.columns:  # else nothing has been measured yet
+        console.print(table)
     owner = Owner.named_in(StudyFolder(folder).lock)
     lines = summary_lines(result.spec, result.folder, result.records, result.summary, owner)
     for line in (*lines, *notes):

@@ -106,6 +106,14 @@ def test_status_shows_a_study_by_its_file_or_its_folder(study: Path) -> None:
         assert "12.5" in result.output
 
 
+def test_a_study_that_has_measured_nothing_has_no_table(study: Path) -> None:
+    folder = StudyFolder(Path("results/sky"))
+    folder.path.mkdir(parents=True)
+    folder.study.write_text(read_study(study).to_yaml())
+    result = search("status", study)
+    assert result.stdout.splitlines()[0] == "no trials yet of 7 wanted"
+
+
 def test_a_study_whose_trials_hold_no_constraint_is_not_said_to_have_completed_none(study: Path) -> None:
     study.write_text(
         f"{GOOD.replace('trials: 7', 'trials: 1')}constraints: {{parameters: {{max: 9}}, valid/ssim: {{min: 0.1}}}}"
