@@ -15,8 +15,16 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.storage import StorageError
+
 REPORTS, VALUES = models.TrialIntermediateValueModel, models.TrialValueModel
 USER_ATTRIBUTES, SYSTEM_ATTRIBUTES = models.TrialUserAttributeModel, models.TrialSystemAttributeModel
+
+
+ANOTHER_DRIVER = (
+    "the study's storage has a trial that this driver has not made: another one runs the study, with a copy of its "
+    "folder or where this machine's locks are not seen. Stop that one; then the same command goes on"
+)
 
 
 class Gathered:
@@ -71,8 +79,22 @@ class Gathered:
         self._rows[table, trial_id, key] = columns
 
 
-def new_trial(session: Any, study_id: int, number: int) -> FrozenTrial:
-    """Writes a new trial into a database's session, which commits it, and returns it."""
+def new_trial(session: Any, study_id: int, number: int, *, after: int) -> FrozenTrial:
+    """Writes a new trial into a database's session, which commits it, and returns it.
+
+    Args:
+        session: Of SQLAlchemy.
+        study_id: The study's.
+        number: The trial's.
+        after: The id of the study's newest trial, as far as this driver knows.
+
+    Raises:
+        StorageError: There is a newer one.
+    """
+    models.StudyModel.find_or_raise_by_id(study_id, session, for_update=True)  # nobody makes one until the commit
+    known = session.query(models.TrialModel.trial_id).filter_by(study_id=study_id)
+    if known.filter(models.TrialModel.trial_id > after).first() is not None:
+        raise StorageError(ANOTHER_DRIVER)
     trial: Any = models.TrialModel(study_id=study_id, number=number, state=TrialState.RUNNING)
     trial.datetime_start = datetime.now()
     session.add(trial)

@@ -158,23 +158,26 @@ class PatientStorage:
 
         self._patience.repeat(put, again)
 
-    def create(self, study_id: int, number: int, gathered: Gathered) -> FrozenTrial:
+    def create(self, study_id: int, number: int, gathered: Gathered, *, after: int) -> FrozenTrial:
         """Makes a new trial, in one transaction with what was gathered; returns it.
 
         Args:
             study_id: Its study.
             number: Its own, which nobody else gives; Optuna would count the trials before it.
             gathered: What was told before.
+            after: The id of the study's newest trial, as far as this driver knows.
+
+        Raises:
+            StorageError: There is a newer one.
         """
-        self._look(study_id)
 
         def put() -> FrozenTrial:
             with _create_scoped_session(self._storage.scoped_session) as session:
                 gathered.write(session)
-                return new_trial(session, study_id, number)
+                return new_trial(session, study_id, number, after=after)
 
         def again() -> FrozenTrial:
-            made = self._storage._get_trials(study_id, None, set(), self._newest)
+            made = self._storage._get_trials(study_id, None, set(), after)
             return made[0] if made else put()
 
         trial = self._patience.repeat(put, again)

@@ -20,8 +20,9 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from optuna.storages import BaseStorage, RDBStorage, _CachedStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from search.gathered import REPORTS, SYSTEM_ATTRIBUTES, USER_ATTRIBUTES, Gathered
+from search.gathered import ANOTHER_DRIVER, REPORTS, SYSTEM_ATTRIBUTES, USER_ATTRIBUTES, Gathered
 from search.outage import PatientStorage
+from search.storage import StorageError
 
 WAITING = (TrialState.WAITING,)
 
@@ -74,14 +75,23 @@ class OwnedStorage(_CachedStorage):
         return super().get_best_trial(study_id)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """Makes a trial, in one transaction with what was gathered; what a template's values became is read back."""
+        """Makes a trial, in one transaction with what was gathered; what a template's values became is read back.
+
+        Raises:
+            StorageError: Another driver has made one as well.
+        """
+        self._read_trials_from_remote_storage(study_id)
+        known = self._studies[study_id].trials
+        number = len(known)
         if template_trial is not None:
             self.settle()
             trial_id = super().create_new_trial(study_id, template_trial)
+            if number not in known:
+                raise StorageError(ANOTHER_DRIVER)
             self._keep(self._backend.get_trial(trial_id))
             return trial_id
-        self._read_trials_from_remote_storage(study_id)
-        trial = self._writer.create(study_id, len(self._studies[study_id].trials), self._gathered)
+        newest = known[number - 1]._trial_id if known else 0
+        trial = self._writer.create(study_id, number, self._gathered, after=newest)
         self._gathered = Gathered()
         self._add_trials_to_cache(study_id, [trial])
         self._keep(trial)

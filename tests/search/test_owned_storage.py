@@ -18,7 +18,7 @@ from search.opening import Opener
 from search.owned_storage import gathered, settle
 from search.source import TrialSource
 from search.space import Space
-from search.storage import StudyFolder
+from search.storage import StorageError, StudyFolder
 from search.study import StudySpec
 
 RATE = "optimizer.generator_learning_rate"
@@ -47,6 +47,20 @@ def test_memory_holds_what_the_database_holds(tmp_path: Path) -> None:
     again = opened(StudyFolder(tmp_path))
     assert study.trials == again.trials
     assert [trial.state.name for trial in again.trials] == ["COMPLETE", "COMPLETE", "PRUNED", "FAIL", "RUNNING"]
+
+
+def test_of_two_drivers_the_second_to_make_a_trial_stops_and_no_number_is_given_twice(tmp_path: Path) -> None:
+    first, second, third = (opened(StudyFolder(tmp_path)) for _ in range(3))
+    assert first.ask().number == 0
+    with pytest.raises(StorageError, match="another one runs the study"):
+        second.ask()
+    first.enqueue_trial({"rate": 0.5})
+    with pytest.raises(StorageError, match="another one runs the study"):
+        third.enqueue_trial({"rate": 0.25})
+    with pytest.raises(StorageError, match="another one runs the study"):
+        first.tell(first.ask(), 1.0)  # the one that waited
+        first.ask()
+    assert [trial.number for trial in opened(StudyFolder(tmp_path)).trials] == [0, 1, 2]
 
 
 def test_a_study_that_is_opened_again_goes_on_in_memory_too(tmp_path: Path) -> None:
