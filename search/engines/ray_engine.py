@@ -21,6 +21,7 @@ from search.engines.ray_cluster import RayCluster, actor_needs, actor_options
 from search.engines.ray_worker import RayWorker
 from search.messages import Event, TrialEnded, WorkerLost, WorkerReady
 from search.settings import Search
+from search.words import counted
 
 END_SECONDS = 10.0
 MOST_AWAITED = 1024  # of the workers that were let go, whose end is awaited when all is over
@@ -171,7 +172,8 @@ class RayEngine(Pool[RayWorker]):
             self._retire(worker)
         if waiting and not self._said_room and now - waiting[0].made_at > PATIENCE_SECONDS:
             self._said_room = True
-            self._say(f"{len(waiting)} workers wait for room in the cluster; each needs {_words(self._need)}")
+            needs = _words(self._need) + ("" if self._cluster.room(self._need) else ", more than any of its nodes has")
+            self._say(f"{counted(len(waiting), 'worker')} without room in the cluster yet; each needs {needs}")
         self._end_stuck(self._settings.stuck_seconds)
 
     def _hear(self, worker: RayWorker) -> Sequence[Event]:

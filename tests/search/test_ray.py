@@ -265,14 +265,16 @@ class ScriptedCluster:
         self.joined = False
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, settings: Search, places: int = 1) -> ray_engine.RayEngine:
+def scripted(
+    monkeypatch: pytest.MonkeyPatch, settings: Search, places: int = 1, say: Callable[[str], None] = print
+) -> ray_engine.RayEngine:
     """A Ray engine without Ray, started, whose workers have said that they are ready."""
     ScriptedWorker.made = []
     monkeypatch.setattr(ray_engine, "RayCluster", ScriptedCluster)
     monkeypatch.setattr(ray_engine, "RayWorker", ScriptedWorker)
     monkeypatch.setattr(ray_engine.ray, "wait", lambda asked, **_: (asked, []))
     home = Home(Path.cwd(), StudyPhotos(DataConfig(), KnownPhotos(fingerprint="", train=1, valid=1, confirm=1)), {})
-    engine = ray_engine.RayEngine(settings, study="s", home=home, address=None, say=print, places=places)
+    engine = ray_engine.RayEngine(settings, study="s", home=home, address=None, say=say, places=places)
     engine.start()
     engine.wait(0.1)
     return engine
@@ -300,6 +302,21 @@ def test_a_worker_that_waits_for_room_is_let_go_when_its_node_is_gone(monkeypatc
     engine.wait(0.1)
     assert (engine.count, first.kills, len(second.kills)) == (1, [], 1)
     engine.close()
+
+
+def test_a_worker_that_no_node_can_ever_take_is_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = list[str]()
+    for places, words in ((0, "GPU 8, more than any of its nodes has"), (1, "GPU 8")):
+        monkeypatch.setattr(ScriptedCluster, "places", places)
+        engine = scripted(monkeypatch, Search(workers=1, resources=Resources(gpu=8)), say=said.append)
+        ScriptedWorker.made[0].ready = False
+        monkeypatch.setattr(ray_engine, "LOOK_SECONDS", 0.0)
+        monkeypatch.setattr(ray_engine, "PATIENCE_SECONDS", 0.0)
+        engine.wait(0.1)
+        engine.wait(0.1)
+        assert said.pop() == f"1 worker without room in the cluster yet; each needs CPU 1, {words}"
+        assert not said
+        engine.close()
 
 
 def test_that_the_driver_was_away_is_not_held_against_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
