@@ -73,7 +73,8 @@ def test_a_trial_that_needs_more_memory_than_there_is_fails_with_that_reason_and
     assert code == 0, output
     records = folder.records()
     (large,) = [record for record in records if record.params["schedule.batch_size"] == 4096]
-    assert [record.state for record in records] == ["complete", "failed", "complete"]
+    assert large.state == "failed"
+    assert [record.state for record in records if record is not large] == ["complete"] * 2
     assert large.reason.startswith("memory ran out while the networks were built; use a smaller schedule.batch_size")
     log = folder.trial(large.number).log.read_text()
     assert "MemoryError" in log
