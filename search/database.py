@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 import optuna
@@ -124,9 +125,14 @@ def _stranger(study: optuna.Study, folder: StudyFolder) -> str:
 
     The folder of one that was begun has its `study.yaml`, and may have no record yet; a finished trial has one.
     """
-    if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
+    trials = study.get_trials(deepcopy=False)
+    if any(trial.state.is_finished() for trial in trials):
         return "its trials did not run here"
-    return "" if folder.study.exists() else "it was begun elsewhere"
+    if folder.study.exists():
+        return ""
+    remove = f"optuna delete-study --study-name {quote(study.study_name)} --storage URL"
+    perhaps = "" if trials else f", or here by a driver that ended in that moment, after which it can go ({remove})"
+    return f"it was begun elsewhere{perhaps}"
 
 
 def _check_file(path: Path, address: Address) -> None:

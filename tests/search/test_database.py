@@ -57,6 +57,20 @@ def test_any_storage_url_is_taken(tmp_path: Path) -> None:
     assert not StudyFolder(tmp_path / "study").database.exists()
 
 
+def test_a_study_in_a_database_that_nobody_went_on_with_is_refused_with_how_to_remove_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    study = open_study(StudyFolder(tmp_path / "a"), name="my own", directions=["minimize"], url=url)
+    with pytest.raises(StorageError) as raised:
+        open_study(StudyFolder(tmp_path / "b"), name="my own", directions=["minimize"], url=url)
+    assert "or here by a driver that ended in that moment" in str(raised.value)
+    assert "(optuna delete-study --study-name 'my own' --storage URL)" in str(raised.value)
+    study.ask()
+    with pytest.raises(StorageError, match=r"it was begun elsewhere. Go on with it where it ran"):
+        open_study(StudyFolder(tmp_path / "b"), name="my own", directions=["minimize"], url=url)
+    optuna.delete_study(study_name="my own", storage=url)
+    assert open_study(StudyFolder(tmp_path / "b"), name="my own", directions=["minimize"], url=url).trials == []
+
+
 @pytest.mark.parametrize("kept", [50, 100, 4096, 0.5, -100], ids=str)
 def test_a_truncated_file_is_kept_aside_and_a_new_one_made(tmp_path: Path, kept: float) -> None:
     folder, said = StudyFolder(tmp_path), list[str]()
