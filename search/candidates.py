@@ -46,8 +46,8 @@ def candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candi
     space = Space(study.spec.space, study.spec.train)
     params, _ = space.default_params()
     searched = {number: seeds.mean for number, seeds in by_seeds(study.records).items()}
-    keys = {record.number: space.key(record.params) for record in study.records}
-    default = next((record for record in study.records if keys[record.number] == space.key(params)), None)
+    taken = {space.key(params)}
+    default = next((record for record in study.records if space.key(record.params) in taken), None)
     found = [
         Candidate(
             name=DEFAULT,
@@ -57,9 +57,8 @@ def candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candi
         )
     ]
     for record in _picked(study, pick) if pick else ranked(study.records, study.spec.objective.direction):
-        if all(keys[record.number] != space.key(candidate.params) for candidate in found) and len(found) <= (
-            len(pick) or top
-        ):
+        if len(found) <= (len(pick) or top) and (key := space.key(record.params)) not in taken:
+            taken.add(key)
             name = group_name(record.number)
             found.append(
                 Candidate(name=name, trial=record.number, params=record.params, searched=searched[record.number])

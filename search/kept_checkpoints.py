@@ -42,9 +42,8 @@ class KeptCheckpoints:
         """
         self._folder, self._direction, self._keep, self._seeds, self._store = folder, direction, keep, seeds, store
         self._stored: set[int] | None = None  # trials that have something in the store, once that was asked
-        self._groups: dict[
-            str, dict[int, TrialRecord]
-        ] = {}  # finished trials of configurations of which any keep theirs
+        # Finished trials of configurations of which any keep theirs.
+        self._groups: dict[str, dict[int, TrialRecord]] = {}
 
     def look_at(self, records: Iterable[TrialRecord]) -> None:
         """Takes trials in and removes what need not be kept any more; a trial that is not finished keeps its own.
