@@ -9,20 +9,14 @@
     pruner: {name: asha, min_epochs: 3, reduction_factor: 2}      pauses trials, and lets the best go on (rungs.py)
     pruner: {name: asha, min_agreement: 0.5}            a rung that tells little by what is complete lets all go on
 
-Arguments are Optuna's, checked against its signatures; what cannot be written in YAML (functions, other samplers) and
-the seed (it is `search.seed`) are left out. Ours are `warmup_epochs` (no trial is stopped before it has done more than
-these epochs; Optuna's n_warmup_steps - 1, as the first epoch is 1) and `wrapped` (the pruner that `patient` delays).
-
-Optuna is imported when a method is first checked or made, not before.
+Arguments are Optuna's (`signature.py`), which is imported when a method is first checked or made, not before.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import inspect
-import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import ConfigDict, ValidationError, model_validator
@@ -31,31 +25,8 @@ from colorgan.config import Part
 from colorgan.mistakes import Mistake, MistakesError, did_you_mean, explain, shown
 from search import rungs
 from search.oracle import ORACLES, argument_mistakes
+from search.signature import ASHA, CURVE_GP, MAX_WHOLE, PRUNERS, REQUIRED, SAMPLERS, make_silently, signature
 
-SAMPLERS = {
-    "random": "RandomSampler",
-    "tpe": "TPESampler",
-    "grid": "RandomSampler",  # which here repeats nothing; Optuna's grid trains again what was enqueued (proposals.py)
-    "qmc": "QMCSampler",
-    "gp": "GPSampler",
-    "cmaes": "CmaEsSampler",
-    "nsgaii": "NSGAIISampler",
-    "nsgaiii": "NSGAIIISampler",
-    "brute_force": "RandomSampler",
-    "curve_gp": "CurveSampler",
-}
-PRUNERS = {
-    "none": "NopPruner",
-    "median": "MedianPruner",
-    "percentile": "PercentilePruner",
-    "successive_halving": "SuccessiveHalvingPruner",
-    "hyperband": "HyperbandPruner",
-    "patient": "PatientPruner",
-    "threshold": "ThresholdPruner",
-    "asha": "Asha",
-}
-ASHA = "asha"  # our own, which pauses trials instead of stopping them (rungs.py)
-CURVE_GP = "curve_gp"  # our own, which learns from learning curves (curve_sampler.py)
 COMPLETE_ONLY = {"gp"}  # samplers that by themselves look at complete trials only
 LEARNING = ("tpe", "gp", "curve_gp", "keras_tuner.bayesian")  # samplers that can learn from other studies
 SINGLE = (
@@ -74,17 +45,7 @@ FINITE_SAMPLERS = dict.fromkeys((*EXHAUSTIVE, "keras_tuner.grid"), 10_000)
 """They go through all values; the most of one parameter."""
 EXTRAS = {"cmaes": ("cmaes",), "gp": ("torch",), "keras_tuner.bayesian": ("sklearn",)}
 """Name of a sampler, whose last part is that of the extra -> the modules it needs."""
-MAX_WHOLE = 1_000_000  # of an argument; as many trials a study can have, and as many epochs a trial
 NEVER = MAX_WHOLE + 1  # an epoch that no trial reaches
-_LEAST = {"n_ei_candidates": 1, "popsize": 2, "dividing_parameter": 1}  # where Optuna itself fails only in mid-study
-_GIVEN = {"self", "seed", "space", "epochs", "wrapped_pruner"}  # by us
-_PLAIN: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-    "None": (type(None),),
-}
 
 
 class Method(Part):
@@ -139,26 +100,6 @@ class Pruner(Method):
         return max(1, first, Pruner(**wrapped).first_epoch(epochs, every) if wrapped else 1)
 
 
-def make_silently(table: Mapping[str, str], name: str, arguments: Mapping[str, Any]) -> Any:
-    """Makes a sampler or pruner without Optuna's notes that it is experimental; other warnings stay."""
-    import optuna
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return _class(table, name)(**arguments)
-
-
-def _class(table: Mapping[str, str], name: str) -> Any:
-    import optuna
-
-    home: Any = optuna.samplers if table is SAMPLERS else optuna.pruners
-    if name == ASHA:
-        home = rungs
-    elif name == CURVE_GP:
-        from search import curve_sampler as home  # imports SciPy
-    return getattr(home, table[name])
-
-
 def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
     """Raises `MistakesError` with all that is wrong with a method."""
     names = [*table, *(ORACLES if table is SAMPLERS else ())]
@@ -170,18 +111,18 @@ def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
         if wrong := argument_mistakes(method.name, method.arguments):
             raise MistakesError(wrong)
         return
-    arguments, allowed = method.arguments, _signature(table, method.name)
+    arguments, allowed = method.arguments, signature(table, method.name)
     mistakes = _wrapped_mistakes(arguments.pop("wrapped", None)) if "wrapped" in allowed else []
     for key, value in arguments.items():
         if key not in allowed:
             known = ", ".join(name for name in allowed if name != "n_warmup_steps") or "none"
             hint = did_you_mean(key, allowed)
             mistakes.append(Mistake((key,), f"{method.name} has no such argument{hint}; allowed are {known}"))
-        elif message := _type_mistake(value, allowed[key]) or _range_mistake(key, value, allowed[key]):
+        elif message := allowed[key].mistake(value):
             mistakes.append(Mistake((key,), message))
     if {"warmup_epochs", "n_warmup_steps"} <= arguments.keys():
         mistakes.append(Mistake(("n_warmup_steps",), "is warmup_epochs + 1; remove one of them"))
-    missing = [key for key, kinds in allowed.items() if "required" in kinds and key not in arguments]
+    missing = [key for key, argument in allowed.items() if argument.default is REQUIRED and key not in arguments]
     mistakes += [Mistake((key,), f"is required by {method.name}, but missing") for key in missing]
     most, least = arguments.get("max_resource"), arguments.get("min_resource", 1)
     if isinstance(most, int) and isinstance(least, int) and most < least:
@@ -189,39 +130,6 @@ def _check(method: Method, table: Mapping[str, str], kind: str) -> None:
     mistakes = mistakes or _optuna_mistakes(table, method.name, arguments)
     if mistakes:
         raise MistakesError(mistakes)
-
-
-def _signature(table: Mapping[str, str], name: str) -> dict[str, list[str]]:
-    """Returns the arguments that YAML can give, each with its kinds of value, the last "required" if it is."""
-    allowed: dict[str, list[str]] = {}
-    for key, parameter in inspect.signature(_class(table, name).__init__).parameters.items():
-        note = parameter.annotation
-        kinds = (note if isinstance(note, str) else inspect.formatannotation(note)).split(" | ")
-        if key not in _GIVEN and set(kinds) <= set(_PLAIN):
-            allowed[key] = [*kinds, "required"] if parameter.default is inspect.Parameter.empty else kinds
-    if "n_warmup_steps" in allowed:
-        allowed["warmup_epochs"] = ["int"]
-    if name == "patient":
-        allowed["wrapped"] = []
-    return allowed
-
-
-def _type_mistake(value: object, kinds: Sequence[str]) -> str:
-    types = tuple(kind for name in kinds if name in _PLAIN for kind in _PLAIN[name])
-    if isinstance(value, types) and (not isinstance(value, bool) or bool in types):
-        return ""
-    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "None": "null"}
-    return f"must be {' or '.join(words[name] for name in kinds if name in words)}; received {shown(value)}"
-
-
-def _range_mistake(key: str, value: object, kinds: Sequence[str]) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"must be a finite number; received {shown(value)}"
-    if isinstance(value, int) and "int" in kinds and value > MAX_WHOLE:
-        return f"must be at most {MAX_WHOLE}; received {shown(value)}"
-    if isinstance(value, int) and value < _LEAST.get(key, value):
-        return f"must be at least {_LEAST[key]}; received {shown(value)}"
-    return ""
 
 
 def _wrapped_mistakes(wrapped: Any) -> list[Mistake]:

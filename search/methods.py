@@ -19,19 +19,12 @@ from search.history import (
     stopped_as_pruned,
     with_constraints,
 )
-from search.method import (
-    ASHA,
-    COMPLETE_ONLY,
-    EXHAUSTIVE,
-    PRUNERS,
-    SAMPLERS,
-    Pruner,
-    make_silently,
-)
+from search.method import COMPLETE_ONLY, EXHAUSTIVE, Pruner
 from search.oracle import ORACLES
 from search.oracle_sampler import OracleSampler
 from search.proposals import Proposer
 from search.rungs import Asha, Rungs
+from search.signature import ASHA, PRUNERS, SAMPLERS, make_silently
 from search.space import Space
 from search.study import StudySpec
 

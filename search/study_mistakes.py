@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from colorgan.mistakes import Mistake
-from search.method import ASHA, FINITE_SAMPLERS, HEEDLESS, LEARNING, SINGLE, Pruner
+from search.method import FINITE_SAMPLERS, HEEDLESS, LEARNING, SINGLE, Pruner
 from search.oracle import Hyperband
 from search.parameter import CategoricalParameter
 from search.quantities import QUANTITIES
 from search.settings import unknown_metric
+from search.signature import ASHA
 from search.space import MAX_COMBINATIONS, Space
 from search.space_mistakes import finite_mistakes, value_mistakes
 

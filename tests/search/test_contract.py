@@ -21,10 +21,11 @@ from colorgan.record import TrialRecord
 from colorgan.strict_yaml import write_yaml
 from search.aims import MEASURED, Aims
 from search.driver import Driver
-from search.method import FINITE_SAMPLERS, HEEDLESS, PRUNERS, SAMPLERS, SINGLE, Sampler
+from search.method import FINITE_SAMPLERS, HEEDLESS, SINGLE, Sampler
 from search.methods import make_pruner, make_sampler
 from search.oracle import ORACLES
 from search.restore import disagreement, restore
+from search.signature import PRUNERS, SAMPLERS
 from search.snapshot import ranked
 from search.source import TrialSource
 from search.space import Space

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from colorgan.config import TrainConfig
 from search import method
-from search.method import ASHA, EXTRAS, PRUNERS, Pruner, Sampler
+from search.method import EXTRAS, Pruner, Sampler
 from search.methods import make_pruner, make_sampler
 from search.parameter import CategoricalParameter, FloatParameter, IntParameter
 from search.settings import Search
+from search.signature import ASHA, PRUNERS
 from search.space import Space
 from search.study import StudySpec
 

@@ -16,9 +16,9 @@ from search import proposals
 from search.database import open_study
 from search.experience import Lesson, as_trials
 from search.history import History, Remembered, pruned_as_complete, stopped_as_pruned
-from search.method import make_silently
 from search.methods import make_sampler
 from search.owned_storage import gathered
+from search.signature import make_silently
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudySpec
