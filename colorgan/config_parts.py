@@ -73,7 +73,7 @@ class DataConfig(Part):
     photo's own lightness from either, so that they compare; photos are packed in RGB, so that they share packs."""
     renew_epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Each time this many epochs are done, the photos of `train_limit` and of `valid_limit` give way to the folder's
-    next ones, and after the last ones to the first again; None keeps them. The confirm photos stay. Validation values
+    next ones, and after the last ones to the first again; null keeps them. The confirm photos stay. Validation values
     from before and after do not compare exactly, as they are of other photos. All photos of both parts are packed: of
     Places365's validation archive 7 GB at 256 px. Source: thesis, which renewed both after 64 of 128 epochs."""
 
@@ -115,7 +115,7 @@ class GeneratorConfig(Part):
     dropout: Rate = 0.5
     """Rate in the first `dropout_blocks` decoder blocks; 0 leaves the layers out. Source: pix2pix, section 6.1.1."""
     dropout_blocks: Annotated[int, Field(ge=0, le=11)] = 3
-    """Source: pix2pix, section 6.1.1."""
+    """Decoder blocks with dropout, from the innermost on. Source: pix2pix, section 6.1.1."""
     noise: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     """Standard deviation of Gaussian noise in a second input channel, drawn anew in each training step and zero outside
     training, so that validation and use are the same every time; 0 leaves the channel out. The lightness reaches from
@@ -143,7 +143,7 @@ class DiscriminatorConfig(Part):
     normalization: Normalization = "batch"
     """After each convolution but the first and the last. Source: pix2pix, section 6.1."""
     activation: Activation = "leaky_relu"
-    """Source: pix2pix, section 6.1.2."""
+    """In all blocks. Source: pix2pix, section 6.1.2."""
     leak: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
     """Slope of `leaky_relu` below zero. Source: pix2pix, section 6.1.2."""
 
@@ -162,11 +162,11 @@ class LossConfig(Part):
     adversarial: Literal["bce", "least_squares"] = "bce"
     """Binary cross-entropy (pix2pix, equation 1) or least squares (Mao et al. 2017, arXiv 1611.04076)."""
     adversarial_weight: Weight = 1.0
-    """Source: pix2pix, equation 4."""
+    """Of the adversarial loss. Source: pix2pix, equation 4."""
     l1_weight: Weight = 100.0
-    """Lambda. Source: pix2pix, section 4.1 and 6.2."""
+    """Of the mean absolute error: the paper's lambda. Source: pix2pix, section 4.1 and 6.2."""
     l2_weight: Weight = 0.0
-    """pix2pix prefers L1, as L2 blurs (section 3.1)."""
+    """Of the mean squared error. pix2pix prefers L1, as L2 blurs (section 3.1)."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.0
     """One-sided: the discriminator's target for real photos is 1 - this. Source: Improved GAN, section 3.4 (0.1)."""
 
@@ -175,17 +175,17 @@ class OptimizerConfig(Part):
     """Adam for each network. Source: pix2pix, section 3.3."""
 
     generator_learning_rate: LearningRate = 2e-4
-    """Source: pix2pix, section 3.3."""
+    """Of the generator's Adam. Source: pix2pix, section 3.3."""
     discriminator_learning_rate: LearningRate = 2e-4
-    """Source: pix2pix, section 3.3."""
+    """Of the discriminator's Adam. Source: pix2pix, section 3.3."""
     generator_beta_1: Rate = 0.5
-    """Source: pix2pix, section 3.3; DCGAN, section 4."""
+    """Decay of the mean of the generator's gradients. Source: pix2pix, section 3.3; DCGAN, section 4."""
     discriminator_beta_1: Rate = 0.5
-    """Source: pix2pix, section 3.3; DCGAN, section 4."""
+    """Decay of the mean of the discriminator's gradients. Source: pix2pix, section 3.3; DCGAN, section 4."""
     beta_2: Rate = 0.999
-    """Source: pix2pix, section 3.3."""
+    """Decay of the mean of squared gradients, of both. Source: pix2pix, section 3.3."""
     epsilon: Annotated[float, Field(ge=1e-30, le=1.0)] = 1e-7
-    """Keras' default. The least is far above what float32, in which a weight without a gradient is divided by it, takes
+    """Keeps an update from being divided by 0. Keras' default. The least is far above what float32, in which a weight without a gradient is divided by it, takes
     for 0."""
 
 
@@ -195,7 +195,7 @@ class ScheduleConfig(Part):
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     """An epoch ends with a validation, a report and a checkpoint. Source: pix2pix, section 6.2."""
     steps_per_epoch: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """Batches in an epoch; None is one pass over the training crops."""
+    """Batches in an epoch; null is one pass over the training crops."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     """pix2pix uses 1 to 10 (section 6.2); 16 fills a processor better and is common in colorization."""
     decay: Literal["constant", "linear"] = "constant"
@@ -210,7 +210,7 @@ class ValidationConfig(Part):
     """How a training run is measured."""
 
     moving_average: Annotated[float, Field(gt=0.0, lt=1.0)] | None = 0.999
-    """Largest decay of the moving average of the generator's weights that is validated and exported; None uses the
+    """Largest decay of the moving average of the generator's weights that is validated and exported; null uses the
     raw weights. Its warm-up, decay = (1 + step) / (10 + step), fits the horizon to the step reached.
     Source: Karras et al. 2018, arXiv 1710.10196, section 4; the warm-up is TensorFlow's ExponentialMovingAverage."""
     part: Literal["valid", "confirm"] = "valid"

@@ -108,6 +108,18 @@ def check(study: Study, scale: Scale = None, data: Data = None) -> None:
 
 
 @app.command()
+def settings(
+    words: Annotated[list[str] | None, typer.Argument(help="Parts of a key or name, e.g. dropout or asha.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/settings.md.")] = False,
+) -> None:
+    """Explains what a study file may hold: all keys with values, defaults and sources; metrics, samplers, pruners."""
+    with _plain_errors():
+        from search.reference_page import explanation, index, page
+
+        typer.echo(page() if markdown else explanation(words) if words else index())
+
+
+@app.command()
 def status(place: Place, results: Results = Path("results")) -> None:
     """Shows where a running or finished study stands."""
     with _plain_errors():

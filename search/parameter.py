@@ -70,11 +70,18 @@ class FloatParameter(Part):
 
     type: Literal["float"] = "float"
     low: float
+    """The least."""
     high: float
+    """The most."""
     log: bool = False
+    """Whether each order of magnitude has equal chances, not each number."""
     step: Annotated[float, Field(gt=0)] | None = None
+    """Between neighbouring values; null: any number."""
     when: Conditions = Field(default_factory=dict)
+    """It is searched only where other parameters, by path, have one of these values; else its field keeps what `train`
+    says."""
     factor_of: str | None = None
+    """A path: the number found is no value of the field but a factor of this other field's, searched or not."""
 
     @model_validator(mode="after")
     def _hold_a_range(self) -> Self:
@@ -121,11 +128,18 @@ class IntParameter(Part):
 
     type: Literal["int"] = "int"
     low: Whole
+    """The least."""
     high: Whole
+    """The most."""
     log: bool = False
+    """Whether each order of magnitude has equal chances, not each number."""
     step: Annotated[int, Field(ge=1)] = 1
+    """Between neighbouring values."""
     when: Conditions = Field(default_factory=dict)
+    """It is searched only where other parameters, by path, have one of these values; else its field keeps what `train`
+    says."""
     factor_of: str | None = None
+    """A path: the number found is no value of the field but a factor of this other field's, searched or not."""
 
     @model_validator(mode="after")
     def _hold_a_range(self) -> Self:
@@ -163,8 +177,12 @@ class CategoricalParameter(Part):
 
     type: Literal["categorical"] = "categorical"
     choices: Choices
+    """Text, numbers, true, false and null."""
     when: Conditions = Field(default_factory=dict)
+    """It is searched only where other parameters, by path, have one of these values; else its field keeps what `train`
+    says."""
     factor_of: str | None = None
+    """A path: the number found is no value of the field but a factor of this other field's, searched or not."""
 
     @model_validator(mode="after")
     def _hold_each_choice_once(self) -> Self:

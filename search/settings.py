@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, model_validator
@@ -29,14 +30,29 @@ MAY_CHANGE = {  # of `search`, while a study goes on; everything else is the que
 }
 
 
-def _count_or(*words: str, least: int, most: int) -> PlainValidator:
-    def check(value: Any) -> Any:
-        if value in words or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
-            return value
-        allowed = f"a whole number of at least {least} and at most {most}"
-        raise ValueError(f"must be {', '.join(words)} or {allowed}; received {shown(value)}")
+@dataclass(frozen=True)
+class CountOr:
+    """Refuses what is neither one of some words nor a whole number within bounds."""
 
-    return PlainValidator(check)
+    words: tuple[str, ...]
+    least: int
+    most: int
+
+    @property
+    def allowed(self) -> str:
+        """What is not refused."""
+        return f"{', '.join(self.words)} or a whole number of at least {self.least} and at most {self.most}"
+
+    def __call__(self, value: Any) -> Any:
+        """Returns the value, or raises a `ValueError`."""
+        count = isinstance(value, int) and not isinstance(value, bool) and self.least <= value <= self.most
+        if value in self.words or count:
+            return value
+        raise ValueError(f"must be {self.allowed}; received {shown(value)}")
+
+
+def _count_or(*words: str, least: int, most: int) -> PlainValidator:
+    return PlainValidator(CountOr(words, least, most))
 
 
 MAX_TRIALS, MAX_WORKERS, MAX_FUSED = 1_000_000, 1024, 256
@@ -48,7 +64,7 @@ class Objective(Part):
     """What is searched for."""
 
     metric: str = "valid/delta_e"
-    """A key of `colorgan.epoch.METRICS`."""
+    """One of `METRICS` in colorgan/epoch.py."""
     direction: Literal["minimize", "maximize"]
     """By default the metric's better one; must be given for a metric that has none."""
     smooth_epochs: Annotated[int, Field(ge=1)] = 1
@@ -79,7 +95,7 @@ class FurtherObjective(Part):
     """
 
     metric: str
-    """A key of `search.quantities.QUANTITIES`: a metric, or what a trial costs."""
+    """One of `QUANTITIES` in search/quantities.py: a metric, or what a trial costs."""
     direction: Literal["minimize", "maximize"]
     """By default the metric's better one; must be given for a metric that has neither that nor a target."""
     target: Number | None = None
@@ -118,7 +134,9 @@ class Bounds(Part):
     """What a quantity may be, both ends included."""
 
     min: Number | None = None
+    """The least; null: none."""
     max: Number | None = None
+    """The most; null: none."""
 
     @model_validator(mode="after")
     def _bound_something(self) -> Self:
@@ -152,7 +170,9 @@ class Search(Part):
     trials: Annotated[int, Field(ge=1, le=MAX_TRIALS)] = 50
     """Of the study in all, those of earlier runs included."""
     sampler: Sampler = Field(default_factory=lambda: Sampler(name="tpe"))
+    """Chooses each trial's configuration: a name, and the method's own arguments beside it."""
     pruner: Pruner = Field(default_factory=lambda: Pruner(name="none"))
+    """Stops or pauses trials that lag behind: a name, and the method's own arguments beside it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the sampler; the trainings' is `train.seed`."""
     workers: Annotated[Literal["auto"] | int, _count_or("auto", least=1, most=MAX_WORKERS)] = "auto"
@@ -184,9 +204,9 @@ class Search(Part):
     start_with_default: bool = True
     """Trial 0 is what `train` says, or the nearest in the space, so that a search is never worse."""
     trials_per_worker: Annotated[int, Field(ge=1)] | None = None
-    """A worker is replaced after so many; None: never for that."""
+    """A worker is replaced after so many; null: never for that."""
     worker_memory_bytes: Annotated[int, Field(ge=1)] | None = None
-    """A worker that has grown beyond this is replaced after its trial; None: never for that."""
+    """A worker that has grown beyond this is replaced after its trial; null: never for that."""
     keep_checkpoints: Annotated[Literal["all"] | int, _count_or("all", least=0, most=MAX_TRIALS)] = 5
     """`all`, or of so many best finished trials, by the means of their configurations. Unfinished trials keep theirs,
     and those whose configuration has further seeds to come."""

@@ -66,6 +66,11 @@ def space_mistakes(
     return mistakes if base is None else mistakes + _value_mistakes(space)
 
 
+def why_fixed(path: str) -> str:
+    """Returns why a field cannot be searched, or nothing."""
+    return FIXED.get(path, _FIXED_SECTIONS.get(path.split(".", 1)[0], ""))
+
+
 def finite_mistakes(parameters: Mapping[str, Parameter], sampler: str, most: int) -> list[Mistake]:
     """Returns what keeps a sampler from going through all values one by one."""
     mistakes = []
@@ -85,7 +90,7 @@ def _relation_mistakes(
 ) -> Iterator[Mistake]:
     if path not in known:
         yield Mistake((path,), _no_field(path, known))
-    elif reason := FIXED.get(path, _FIXED_SECTIONS.get(path.split(".", 1)[0], "")):
+    elif reason := why_fixed(path):
         yield Mistake((path,), f"cannot be searched: {reason}. Set it in `train`")
     for other, values in parameter.when.items():
         parent = parameters.get(other)

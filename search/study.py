@@ -92,13 +92,19 @@ class StudySpec(Part):
     """A whole study, checked."""
 
     name: Annotated[str, AfterValidator(_safe_name)]
+    """The study's folder in `results/`: 1 to 64 letters, digits, `.`, `_` and `-`."""
     train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
+    """What all trials share, and trial 0 is."""
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
+    """What is searched: a dotted path into `train` -> its values."""
     objective: Objective = Field(default_factory=lambda: Objective.model_validate({}))
+    """What is searched for. Trials are pruned and ranked by it."""
     further_objectives: Annotated[tuple[FurtherObjective, ...], Field(strict=False)] = ()
+    """What is searched for as well."""
     constraints: dict[str, Bounds] = Field(default_factory=dict)
     """Bounds by quantity; a metric is the mean of its last `objective.smooth_epochs` values."""
     search: Search = Field(default_factory=Search)
+    """How it is searched."""
     enqueue: Annotated[tuple[Annotated[str, Field(min_length=1)] | dict[str, Choice], ...], Field(strict=False)] = ()
     """Configurations to begin with, after the default: parameters by dotted path, those left out as in `train`; or a
     configuration's file, e.g. `results/earlier/promoted/config.yaml`."""
