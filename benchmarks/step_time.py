@@ -14,17 +14,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import median
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.processes import ROOT, ChildError, environment, run_python, tail
 from benchmarks.report import Cell, Options, Report
 
+if TYPE_CHECKING:
+    from colorgan.step import Networks
+
 BLOCK_SECONDS, ROUNDS, SLOW_ROUNDS, WARM_UP_STEPS = 1.0, 9, 5, 2  # slow: a step takes longer than a block
-COLUMNS = ("size", "depth", "filters", "batch", "threads", "ours ms", "tutorial ms", "ours / tutorial", "spread")
+CONTESTANTS = ("ours", "tutorial", "bfloat16")
+COLUMNS = (
+    *("size", "depth", "filters", "batch", "threads", "ours ms", "tutorial ms", "ours / tutorial", "spread"),
+    *("bfloat16 ms", "bfloat16 / ours", "its spread"),
+)
 NOTES = [
     "Medians over interleaved blocks of about a second; spread: smallest to largest ratio of neighbouring blocks.",
     "Ours is given uint8 photos (colour conversion and moving average are in its step), the tutorial's ready "
     "float Lab tensors. Both: batch normalization, no dropout, float32, no XLA, the same noise as photos.",
+    "bfloat16: ours with `precision: {policy: mixed_bfloat16}`; what it takes depends on the processor.",
 ]
 
 
@@ -45,12 +53,12 @@ def run(options: Options) -> Report:
     rounds, cases = (2, CASES[:1]) if options.quick else (ROUNDS, CASES)
     for threads in options.thread_counts():
         for case in cases:
-            ours, theirs = _race(case, threads, rounds)
-            ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-            times = (1e3 * median(ours), 1e3 * median(theirs))
-            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            rows.append((*case, threads, *times, median(ours) / median(theirs), spread))
-            print(f"{case} threads {threads}: {times[0]:.1f} ms, tutorial {times[1]:.1f} ms", flush=True)
+            ours, theirs, halved = _race(case, threads, rounds)
+            row = (_ms(ours), _ms(theirs), *_ratio(ours, theirs), _ms(halved), *_ratio(halved, ours))
+            rows.append((*case, threads, *row))
+            print(
+                f"{case} threads {threads}: {row[0]:.1f} ms, tutorial {row[1]:.1f}, bfloat16 {row[4]:.1f}", flush=True
+            )
     notes = list(NOTES)
     if options.profile:
         for case in cases:
@@ -59,14 +67,24 @@ def run(options: Options) -> Report:
     return Report("step_time", COLUMNS, rows, notes)
 
 
-def _race(case: Case, threads: int, rounds: int) -> tuple[list[float], list[float]]:
-    """Returns the seconds a step took in each block, ours and the tutorial's."""
+def _ms(seconds: list[float]) -> float:
+    return 1e3 * median(seconds)
+
+
+def _ratio(mine: list[float], others: list[float]) -> tuple[float, str]:
+    """Returns the ratio of the medians, and how far those of neighbouring blocks reach."""
+    ratios = [one / other for one, other in zip(mine, others, strict=True)]
+    return median(mine) / median(others), f"{min(ratios):.2f} to {max(ratios):.2f}"
+
+
+def _race(case: Case, threads: int, rounds: int) -> tuple[list[float], ...]:
+    """Returns the seconds a step took in each block, for each of `CONTESTANTS`."""
     with ExitStack() as stack:
-        runners = [stack.enter_context(runner(who, case, threads)) for who in ("ours", "tutorial")]
+        runners = [stack.enter_context(runner(who, case, threads)) for who in CONTESTANTS]
         steps = [max(1, round(BLOCK_SECONDS / run_block(1))) for run_block in runners]
         rounds = min(rounds, SLOW_ROUNDS) if max(steps) == 1 else rounds
         blocks = [[run_block(n) for run_block, n in zip(runners, steps, strict=True)] for _ in range(rounds)]
-    return [block[0] for block in blocks], [block[1] for block in blocks]
+    return tuple(list(seconds) for seconds in zip(*blocks, strict=True))
 
 
 @contextmanager
@@ -74,7 +92,7 @@ def runner(who: str, case: Case, threads: int, *, cache: str | None = None) -> I
     """Starts a contestant; yields a function that runs so many steps in it and returns the seconds of one.
 
     Args:
-        who: `ours`, `jax` (ours on JAX) or `tutorial`.
+        who: `ours`, `bfloat16` (ours in 16 bit), `jax` (ours on JAX) or `tutorial`.
         case: Its networks and batch.
         threads: CPU threads that it has.
         cache: Folder of the project's cache instead of the usual one.
@@ -105,14 +123,12 @@ def runner(who: str, case: Case, threads: int, *, cache: str | None = None) -> I
         errors.close()
 
 
-def our_step(case: Case) -> Callable[[], Any]:
-    """Returns a function that trains our networks on one batch."""
-    import numpy as np
-
+def our_networks(case: Case, *, policy: str = "float32") -> Networks:
+    """Returns our networks."""
     from colorgan.config import parse_config
     from colorgan.discriminator import build_discriminator
     from colorgan.generator import build_generator
-    from colorgan.step import Knobs, Networks, build_step
+    from colorgan.step import Networks
 
     config = parse_config(
         {
@@ -120,11 +136,21 @@ def our_step(case: Case) -> Callable[[], Any]:
             "generator": {"filters": case.filters, "depth": case.depth, "dropout": 0.0},
             "discriminator": {"filters": case.filters},
             "schedule": {"batch_size": case.batch},
+            "precision": {"policy": policy},
         }
     )
-    generator, average = (build_generator(config.generator, size=case.size) for _ in range(2))
-    discriminator = build_discriminator(config.discriminator, size=case.size)
-    step = build_step(Networks(config, generator, discriminator, average))
+    generator, average = (build_generator(config.generator, size=case.size, policy=policy) for _ in range(2))
+    discriminator = build_discriminator(config.discriminator, size=case.size, policy=policy)
+    return Networks(config, generator, discriminator, average)
+
+
+def our_step(case: Case, networks: Networks) -> Callable[[], Any]:
+    """Returns a function that trains our networks on one batch."""
+    import numpy as np
+
+    from colorgan.step import Knobs, build_step
+
+    step = build_step(networks)
     step.reset()
     photos = np.random.default_rng(0).integers(0, 256, (case.batch, case.size, case.size, 3), dtype=np.uint8)
     knobs = Knobs(2e-4, 2e-4, 0.5, 0.5, 0.999, 1e-7, 1.0, 100.0, 0.0, 0.0, 0.999)
@@ -152,7 +178,8 @@ def _contest(who: str, case: Case) -> None:
     from colorgan.backend_choice import use_backend
 
     use_backend("jax" if who == "jax" else "tensorflow")
-    step = {"ours": our_step, "jax": our_step, "tutorial": tutorial_step}[who](case)
+    policy = "mixed_bfloat16" if who == "bfloat16" else "float32"
+    step = tutorial_step(case) if who == "tutorial" else our_step(case, our_networks(case, policy=policy))
     for _ in range(WARM_UP_STEPS):
         np.asarray(step())
     print(json.dumps("ready"), flush=True)
