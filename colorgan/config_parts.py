@@ -185,8 +185,8 @@ class OptimizerConfig(Part):
     beta_2: Rate = 0.999
     """Decay of the mean of squared gradients, of both. Source: pix2pix, section 3.3."""
     epsilon: Annotated[float, Field(ge=1e-30, le=1.0)] = 1e-7
-    """Keeps an update from being divided by 0. Keras' default. The least is far above what float32, in which a weight without a gradient is divided by it, takes
-    for 0."""
+    """Keeps an update from being divided by 0. Keras' default. The least is far above what float32, in which a weight
+    without a gradient is divided by it, takes for 0."""
 
 
 class ScheduleConfig(Part):

@@ -6,6 +6,8 @@ import math
 import resource
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from search.doctor.finding import Case, Finding, ok, problem, warning
 from search.doctor.limits import core_quota, free_memory_bytes
@@ -14,6 +16,7 @@ from search.engines.local import usable_cores, visible_gpus
 WORKER_BYTES = 750e6  # measured: `python -m benchmarks memory`; a GPU's worker has more
 DRIVER_BYTES = 200e6
 DRIVER_FILES, WORKER_FILES = 64, 8  # open in the driver: its own, and for each worker
+BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # as Linux names what a processor can do
 BUILT = 1767225600.0  # 2026-01-01, seconds since the epoch: this program is no older
 SLACK_SECONDS = 60.0  # by which clocks of machines that share a folder may differ
 
@@ -22,7 +25,16 @@ def cores(case: Case) -> Finding:
     """Are there as many cores as workers?"""
     if gpus := visible_gpus():
         return ok(f"{usable_cores()} cores for {case.workers()} workers on {len(gpus)} GPUs")
-    return judge_cores(usable_cores(), core_quota(), case.workers())
+    found = judge_cores(usable_cores(), core_quota(), case.workers())
+    policy = case.study.train.precision.policy if case.study else "float32"
+    return advise_bfloat16(found, policy=policy, features=_features()) if case.backend == "tensorflow" else found
+
+
+def advise_bfloat16(found: Finding, *, policy: str, features: frozenset[str]) -> Finding:
+    """Adds to a good finding, where the processor computes in bfloat16 and the study does not, that this is quicker."""
+    if found.level != "ok" or policy != "float32" or not features & BFLOAT16:
+        return found
+    return ok(f"{found.found}; precision: {{policy: mixed_bfloat16}} is quicker on these (docs/gpu.md)")
 
 
 def judge_cores(usable: int, quota: float, workers: int) -> Finding:
@@ -87,6 +99,15 @@ def judge_clock(now: float, written: Sequence[float]) -> Finding:
     if ahead > SLACK_SECONDS:
         return warning(f"the clock says {shown}, but a file of the results is {ahead:.0f} s younger", mend)
     return ok(f"the clock says {shown}")
+
+
+def _features() -> frozenset[str]:
+    """Returns what Linux says that the processor can do; nothing on other systems."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("flags"):
+                return frozenset(line.partition(":")[2].split())
+    return frozenset()
 
 
 def _gb(count: float) -> str:

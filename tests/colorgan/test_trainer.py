@@ -357,6 +357,20 @@ def test_mixed_precision_trains_to_about_the_same(warm, photos, policy):
     assert mixed["train/l1"] == pytest.approx(full["train/l1"], rel=0.05)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_repeated_and_resumed_exactly(photos, tmp_path, policy):
+    config = CONFIG.with_values({"precision.policy": policy})
+    trainer = Trainer(config, photos)
+    whole = run(trainer)
+    trainer.reset(config)
+    next(trainer.epochs())
+    trainer.save(tmp_path / "checkpoint.npz")
+    resumed = Trainer(config, photos)
+    resumed.restore(Checkpoint.load(tmp_path / "checkpoint.npz"))
+    metrics, state = run(resumed)
+    assert_equal(([whole[0][0], *metrics], state), whole)
+
+
 def test_more_training_lowers_the_reconstruction_loss(warm):
     plan = {"schedule.epochs": 12, "schedule.decay": "constant", "generator.dropout": 0.01}
     warm.reset(CONFIG.with_values(plan))

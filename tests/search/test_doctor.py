@@ -31,7 +31,7 @@ from search.doctor.computing import PREFIX, Probe, backend, judge_probe, run_pro
 from search.doctor.examination import CHECKS, as_json, examine, healthy, show
 from search.doctor.finding import Case, Finding, ok, problem, warning
 from search.doctor.limits import Group, core_quota, free_memory_bytes, groups, oom_kills
-from search.doctor.machine import judge_clock, judge_cores, judge_memory, judge_open_files
+from search.doctor.machine import advise_bfloat16, judge_clock, judge_cores, judge_memory, judge_open_files
 from search.doctor.packages import backend_build, judge_build, judge_jax, judge_packages, judge_python, packages, python
 from search.ownership import Owner
 from search.storage import StudyFolder
@@ -170,6 +170,20 @@ def test_more_workers_than_cores_or_a_containers_quota_are_told(
 ) -> None:
     found = judge_cores(usable, quota, workers)
     assert (found.level, mend in found.mend) == (level, True), found
+
+
+@pytest.mark.parametrize(
+    ("policy", "features", "advised"),
+    [
+        ("float32", {"avx2", "avx512_bf16"}, True),
+        ("float32", {"avx2", "avx512f"}, False),
+        ("mixed_bfloat16", {"avx512_bf16"}, False),
+    ],
+)
+def test_a_processor_that_computes_in_bfloat16_is_pointed_out(policy: str, features: set[str], advised: bool) -> None:
+    found = advise_bfloat16(ok("2 usable cores"), policy=policy, features=frozenset(features))
+    assert found.level == "ok"
+    assert ("mixed_bfloat16" in found.found) is advised
 
 
 @pytest.mark.parametrize(
