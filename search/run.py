@@ -138,8 +138,9 @@ def run_in(
                 engine.start()  # they import their backend while the storage is opened here
             _drive(spec, folder, engine, photos, storage=storage, view=view, plan=plan, store=store)
         finally:
-            engine.close()
-            view.end()
+            with stopped_by_signals(lambda _: None):  # one more Ctrl-C would leave workers behind
+                engine.close()
+                view.end()
     return load_result(folder.path)
 
 
@@ -224,13 +225,14 @@ def _drive(
     ending: Ending | None = None
     if not source.done():
         engine.start()
-    try:
-        with stopped_by_signals(stop), gathered(study):
-            ending = driver.run()
-    finally:
-        last = driver.snapshot()
-        view.show(last)
-        writer.write(last, ending or "error")
+    with stopped_by_signals(stop):
+        try:
+            with gathered(study):
+                ending = driver.run()
+        finally:
+            last = driver.snapshot()
+            view.show(last)
+            writer.write(last, ending or "error")
 
 
 def _describe(photos: Photos) -> str:

@@ -111,8 +111,9 @@ class RayEngine(Pool[RayWorker]):
             self._retire(worker)
         for worker in self._parked:
             worker.kill(ON_PURPOSE)
+        deadline = time.monotonic() + END_SECONDS  # for all of them: a cluster that is gone says nothing of any
         for worker in [*self._retired, *self._parked]:
-            worker.await_end(END_SECONDS)
+            worker.await_end(deadline - time.monotonic())
         self._retired.clear()
         self._cluster.close()
 

@@ -170,13 +170,16 @@ def test_nodes_that_go_and_come_and_a_killed_driver_change_no_number(cluster: An
 
 
 @pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="takes a while; make chaos runs it")
-def test_an_interrupt_of_the_whole_terminal_saves_the_trials_of_a_ray_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 4])
+def test_interrupts_of_the_whole_terminal_save_the_trials_of_a_ray_of_its_own(tmp_path: Path, times: int) -> None:
     run = Run(tmp_path / "own", "--engine", "ray", "--workers", "1", "--trials", "1")
     driver = run.start()
     try:
         run.wait_for(lambda: run.epochs(0) >= 1, "an epoch")
         started = psutil.Process(driver.pid).children(recursive=True)
-        os.killpg(driver.pid, signal.SIGINT)
+        for _ in range(times):
+            os.killpg(driver.pid, signal.SIGINT)
+            time.sleep(0.25)
         assert driver.wait(60) == 130, run.output
     finally:
         run.end()

@@ -27,8 +27,10 @@ from optuna.trial import TrialState
 
 from colorgan.config import load_config
 from colorgan.record import TrialRecord, read_record
+from search.engines.local import LocalEngine
 from search.messages import Job, TrialEnded
-from search.run import load_result
+from search.outcome_files import TableWriter
+from search.run import load_result, run_study
 from search.storage import StudyFolder
 from search.study import read_study
 
@@ -403,6 +405,30 @@ def battered(start: Callable[..., Command], tmp_path_factory: pytest.TempPathFac
     assert open_trials(folder.path)[0] == finished_before
     assert twin.end() == 0, twin.log.read_text()
     return Battered(folder.path, home / "twin" / "long", refusal)
+
+
+def test_one_more_interrupt_while_a_study_ends_leaves_no_worker_and_no_table_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(method: Callable[..., None]) -> Callable[..., None]:
+        def interrupted_method(*arguments: Any) -> None:
+            workers.extend(psutil.Process().children())
+            signal.raise_signal(signal.SIGINT)
+            method(*arguments)
+
+        return interrupted_method
+
+    workers = list[psutil.Process]()
+    monkeypatch.setattr(TableWriter, "write", interrupted(TableWriter.write))
+    monkeypatch.setattr(LocalEngine, "close", interrupted(LocalEngine.close))
+    (tmp_path / "long.yaml").write_text(LONG)
+    try:
+        result = run_study(read_study(tmp_path / "long.yaml", trials=1), results=tmp_path)
+    except KeyboardInterrupt:
+        pytest.fail("the end of the study was interrupted")
+    assert result.summary["ending"] == "interrupted"
+    assert workers
+    assert not any(worker.is_running() for worker in workers)
 
 
 def test_a_second_driver_is_refused_and_told_who_has_the_study(battered: Battered) -> None:
