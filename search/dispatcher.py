@@ -6,7 +6,6 @@ Every trial that Optuna knows as RUNNING has exactly one place here: `running` o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 
 import optuna
@@ -43,6 +42,7 @@ class Dispatcher:
         finish: Callable[[LiveTrial, Outcome, str], None],
         say: Callable[[str], None],
         repeats: bool = False,
+        retries: int = 0,
         store: CheckpointStore | None = None,
     ) -> None:
         """Starts without trials.
@@ -56,10 +56,12 @@ class Dispatcher:
             finish: Ends a trial that needs no worker, with its state and reason.
             say: Called with a line for people.
             repeats: Whether a trial that is complete brings further seeds of its configuration.
+            retries: So many lost workers a trial survives. With none of them left it is trained alone: where a worker
+                has several trials, one that ends it would else in the end take its neighbours with it.
             store: Where checkpoints are kept; None: in the trials' folders.
         """
         self._engine, self._source, self._opener, self._records = engine, source, opener, records
-        self._repeats, self._store = repeats, store
+        self._repeats, self._retries, self._store = repeats, retries, store
         self._finish, self._say, self.line = finish, say, line
         self.running: dict[int, LiveTrial] = {}
         self._needless: set[str] = set()  # what was said of trials that were not needed
@@ -157,7 +159,11 @@ class Dispatcher:
         return self._takes(worker, live) and self._engine.holds(worker, live.architecture)
 
     def _takes(self, worker: int, live: LiveTrial) -> bool:
-        return self._engine.takes(worker, live.architecture)
+        return self._engine.takes(worker, live.architecture, alone=self._alone(live))
+
+    def _alone(self, live: LiveTrial) -> bool:
+        """Returns whether the next lost worker would end the trial, so that it must be by its own doing."""
+        return 0 < self._retries <= live.record.retries
 
     def _dispatch(self, worker: int, live: LiveTrial, *, baselines: bool) -> None:
         live.begin(worker)
@@ -165,8 +171,15 @@ class Dispatcher:
             self._measures = live.number
         self.running[live.number] = live
         live.until = self.line.until(live)
-        job = Job(live.number, live.configure(), live.files.checkpoint, until=live.until, baselines=baselines)
+        job = Job(
+            live.number,
+            live.configure(),
+            live.files.checkpoint,
+            until=live.until,
+            baselines=baselines,
+            store=self._store.key if self._store is not None else None,
+            alone=self._alone(live),
+        )
         if self._store is not None:
             self._store.adopt(live.number, live.files.checkpoint)
-            job = replace(job, store=self._store.key)
         self._engine.dispatch(worker, job)

@@ -81,6 +81,7 @@ class Driver:
             finish=self._finish,
             say=say,
             repeats=search.seeds_per_trial > 1,
+            retries=search.retries,
             store=store,
         )
         self._started, self._absence = clock(), Absence(clock)

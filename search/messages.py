@@ -29,6 +29,7 @@ class Job:
         baselines: Whether to measure the gray and the tint baseline first.
         store: Key of the store that keeps its states; None: the checkpoint itself is kept.
         photos: The study's, which the worker compares its own with when it opens them; None: they are not compared.
+        alone: Whether its worker, though it has places for several trials, shall have no other beside it.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Job:
     baselines: bool = False
     store: tuple[str, str, str] | None = None
     photos: StudyPhotos | None = None
+    alone: bool = False
 
     @property
     def last(self) -> int:

@@ -93,8 +93,8 @@ class SimulatedEngine:
         """Returns the workers that wait for a job."""
         return list(self._idle)
 
-    def takes(self, worker: int, architecture: str) -> bool:  # noqa: ARG002 - each has one place
-        """Returns whether a worker that waits could take a trial of this architecture now."""
+    def takes(self, worker: int, architecture: str, *, alone: bool = False) -> bool:  # noqa: ARG002 - it has one place
+        """Returns whether a worker that waits could take a trial of this architecture now, or have it `alone`."""
         return True
 
     def holds(self, worker: int, architecture: str) -> bool:

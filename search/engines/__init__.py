@@ -33,8 +33,8 @@ class Engine(Protocol):
     def idle(self) -> Sequence[int]:
         """Returns the workers that wait for a job, one with several free places so many times."""
 
-    def takes(self, worker: int, architecture: str) -> bool:
-        """Returns whether a worker that waits could take a trial of this architecture now."""
+    def takes(self, worker: int, architecture: str, *, alone: bool = False) -> bool:
+        """Returns whether a worker that waits could take a trial of this architecture now, or have it `alone`."""
 
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""

@@ -60,9 +60,9 @@ class Pool(Generic[Worker]):
         """Returns the workers that wait for a job, one with several free places so many times."""
         return [worker.number for worker in self._workers.values() for _ in range(worker.free)]
 
-    def takes(self, worker: int, architecture: str) -> bool:
-        """Returns whether a worker that waits could take a trial of this architecture now."""
-        return self._workers[worker].load.takes(architecture)
+    def takes(self, worker: int, architecture: str, *, alone: bool = False) -> bool:
+        """Returns whether a worker that waits could take a trial of this architecture now, or have it `alone`."""
+        return self._workers[worker].load.takes(architecture, alone=alone)
 
     def holds(self, worker: int, architecture: str) -> bool:
         """Returns whether a worker keeps a trainer built for this architecture."""

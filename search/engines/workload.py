@@ -31,14 +31,14 @@ class Workload:
     @property
     def free(self) -> int:
         """How many more jobs it would take."""
-        if self.leaving:
+        if self.leaving or self._has_lone:
             return 0
         places = self._places or (self._measured.get(self._architecture, 1) if self.jobs else 1)
         return max(0, places - len(self.jobs))
 
-    def takes(self, architecture: str) -> bool:
-        """Returns whether a trial of this architecture could be trained beside those that it has."""
-        return not self.jobs or architecture == self._architecture
+    def takes(self, architecture: str, *, alone: bool = False) -> bool:
+        """Returns whether a trial of this architecture could be trained beside those that it has, or `alone`."""
+        return not self.jobs or not (alone or self._has_lone or architecture != self._architecture)
 
     def begin(self, job: Job) -> None:
         """Notes that it has been given a job."""
@@ -53,6 +53,11 @@ class Workload:
             self.jobs.pop(event.number, None)
             self.architectures = event.architectures
             self.trials += 1
+
+    @property
+    def _has_lone(self) -> bool:
+        """Whether it has a trial that is to be alone."""
+        return any(job.alone for job in self.jobs.values())
 
     def outlives(
         self, event: TrialEnded, *, memory_bytes: int, most_trials: int | None, most_bytes: int | None

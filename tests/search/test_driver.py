@@ -90,7 +90,7 @@ class Generators:
     def idle(self) -> Sequence[int]:
         return [worker for worker in range(self.count) if worker not in self._playing]
 
-    def takes(self, worker: int, architecture: str) -> bool:
+    def takes(self, worker: int, architecture: str, *, alone: bool = False) -> bool:
         return True
 
     def holds(self, worker: int, architecture: str) -> bool:
@@ -144,18 +144,24 @@ class Shared(Generators):
     def idle(self) -> Sequence[int]:
         return [0] * (self.count - len(self._playing))
 
-    def takes(self, worker: int, architecture: str) -> bool:
-        return all(job.config.architecture() == architecture for job, _ in self._playing.values())
+    def takes(self, worker: int, architecture: str, *, alone: bool = False) -> bool:
+        jobs = [job for job, _ in self._playing.values()]
+        return not jobs or not (alone or any(j.alone or j.config.architecture() != architecture for j in jobs))
 
     def dispatch(self, worker: int, job: Job) -> None:
         assert self.idle()
-        assert self.takes(worker, job.config.architecture())
+        assert self.takes(worker, job.config.architecture(), alone=job.alone)
         self.jobs.append((worker, job))
         self._playing[job.number] = (job, self.play(job))
 
     def wait(self, seconds: float) -> list[Event]:
         self.taken.append(len(self._playing))
-        return super().wait(seconds)
+        playing = list(self._playing)
+        events = super().wait(seconds)
+        if lost := next((event for event in events if isinstance(event, WorkerLost)), None):
+            self._playing.clear()
+            return [replace(lost, number=number) for number in playing]
+        return events
 
 
 @dataclass
@@ -401,6 +407,23 @@ def test_a_trial_that_loses_too_many_workers_fails(study: Study) -> None:
     study.run(study_of(trials=1, retries=2), Generators(play))
     assert study.states == ["FAIL"]
     assert study.records[0].reason == "lost 3 workers; the last: its worker process was ended by SIGKILL"
+
+
+@pytest.mark.parametrize("retries", [1, 3])
+def test_a_trial_that_ends_its_worker_again_and_again_takes_none_of_its_neighbours_with_it(
+    study: Study, retries: int
+) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        for event in honest(job):
+            yield event
+            if isinstance(event, TrialStarted) and job.number == 1:
+                yield WorkerLost(0, 1, "its worker process was ended by SIGSEGV")
+
+    engine = Shared(play, count=3)
+    assert study.run(study_of(trials=6, retries=retries), engine) == "finished"
+    assert study.states == ["COMPLETE", "FAIL", *["COMPLETE"] * 4]
+    assert study.records[1].reason.startswith(f"lost {retries + 1} workers")
+    assert [record.retries for record in study.records] == [retries, retries + 1, retries, 0, 0, 0]
 
 
 def test_a_trial_given_up_after_workers_that_ended_as_without_memory_says_so(study: Study) -> None:

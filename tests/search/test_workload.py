@@ -45,6 +45,18 @@ def test_trials_side_by_side_are_of_one_architecture() -> None:
     assert (load.free, load.takes(OTHER)) == (3, True)
 
 
+def test_a_trial_that_is_to_be_alone_neither_joins_others_nor_is_joined() -> None:
+    load = Workload(3)
+    begin(load, 0)
+    assert not load.takes(KEY, alone=True)
+    end(load, 0)
+    assert load.takes(KEY, alone=True)
+    load.begin(Job(1, CONFIG, Path("1.npz"), alone=True))
+    assert (load.free, load.takes(KEY)) == (0, False)
+    end(load, 1)
+    assert (load.free, load.takes(KEY)) == (3, True)
+
+
 def test_a_worker_that_measures_takes_one_trial_until_it_has() -> None:
     load = Workload(None)
     begin(load, 0)
