@@ -141,6 +141,7 @@ class _SideBySide:
     def __init__(self, places: int | None, say: Callable[[Event], object]) -> None:
         self._say, self._inbox = say, SimpleQueue[Job | StopTrial | Quit]()
         self._ended: dict[int, threading.Event] = {}
+        self._wishes: dict[int, StopTrial] = {}
         runner = new_fused_runner(places)
         serve = partial(runner.serve, self._inbox.get, lambda: not self._inbox.empty(), self._heard)
         threading.Thread(target=serve, daemon=True).start()
@@ -148,14 +149,18 @@ class _SideBySide:
     def train(self, job: Job) -> None:
         ended = self._ended[job.number] = threading.Event()
         self._inbox.put(job)
+        if wish := self._wishes.get(job.number):  # its thread was quicker than this one
+            self._inbox.put(wish)
         ended.wait()
 
     def stop(self, wish: StopTrial) -> None:
+        self._wishes[wish.number] = wish
         self._inbox.put(wish)
 
     def _heard(self, event: Event) -> None:
         self._say(event)
         if isinstance(event, TrialEnded):
+            self._wishes.pop(event.number, None)
             self._ended.pop(event.number).set()
 
 

@@ -170,3 +170,17 @@ def test_a_file_that_cannot_be_written_ends_its_trial_alone_and_the_next_joins_t
     rest = advance(runner)
     assert endings(rest) == {13: "complete", 14: "complete"}
     assert_close(metrics(first, 13) + metrics(rest, 13), alone)
+
+
+def test_a_stop_that_overtakes_its_trial_on_the_way_to_a_worker_of_rays_is_heeded(tmp_path):
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    from search.engines.ray_actor import _SideBySide
+
+    said = []
+    trials = _SideBySide(2, said.append)
+    trials.stop(StopTrial(20, save=True))
+    trials.train(job(20, tmp_path))
+    assert endings(said) == {20: "stopped"}
+    assert (tmp_path / "20.npz").exists()
+    trials.train(job(20, tmp_path))
+    assert endings(said) == {20: "complete"}
