@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
@@ -79,7 +79,7 @@ class Gathered:
         self._rows[table, trial_id, key] = columns
 
 
-def new_trial(session: Any, study_id: int, number: int, *, after: int) -> FrozenTrial:
+def new_trial(session: Any, study_id: int, number: int, *, after: int, started: datetime) -> FrozenTrial:
     """Writes a new trial into a database's session, which commits it, and returns it.
 
     Args:
@@ -87,6 +87,7 @@ def new_trial(session: Any, study_id: int, number: int, *, after: int) -> Frozen
         study_id: The study's.
         number: The trial's.
         after: The id of the study's newest trial, as far as this driver knows.
+        started: When it begins, by which its driver knows it again.
 
     Raises:
         StorageError: There is a newer one.
@@ -96,9 +97,16 @@ def new_trial(session: Any, study_id: int, number: int, *, after: int) -> Frozen
     if known.filter(models.TrialModel.trial_id > after).first() is not None:
         raise StorageError(ANOTHER_DRIVER)
     trial: Any = models.TrialModel(study_id=study_id, number=number, state=TrialState.RUNNING)
-    trial.datetime_start = datetime.now()
+    trial.datetime_start = started
     session.add(trial)
     session.flush()  # it is given its id
     new = create_trial(state=TrialState.RUNNING)
-    new.number, new._trial_id, new.datetime_start = number, trial.trial_id, trial.datetime_start
+    new.number, new._trial_id, new.datetime_start = number, trial.trial_id, started
     return new
+
+
+def began(trial: FrozenTrial, started: datetime) -> bool:
+    """Returns whether a trial, as a database gives it back, is the one that began then; MySQL keeps whole seconds."""
+    stored = trial.datetime_start
+    rounded = stored is not None and not stored.microsecond and abs(stored - started) < timedelta(seconds=1)
+    return stored == started or rounded

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy
@@ -20,7 +21,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import ExceptionContext
 
 from search.address import GOES_ON, Address, StorageLostError
-from search.gathered import Gathered, new_trial
+from search.gathered import Gathered, began, new_trial
 from search.storage import StorageError
 
 PATIENCE_SECONDS = 300.0  # a server's restart or fail-over takes up to minutes
@@ -170,15 +171,16 @@ class PatientStorage:
         Raises:
             StorageError: There is a newer one.
         """
+        started = datetime.now()
 
         def put() -> FrozenTrial:
             with _create_scoped_session(self._storage.scoped_session) as session:
                 gathered.write(session)
-                return new_trial(session, study_id, number, after=after)
+                return new_trial(session, study_id, number, after=after, started=started)
 
         def again() -> FrozenTrial:
             made = self._storage._get_trials(study_id, None, set(), after)
-            return made[0] if made else put()
+            return made[0] if made and began(made[0], started) else put()
 
         trial = self._patience.repeat(put, again)
         self._newest = trial._trial_id

@@ -184,6 +184,26 @@ def test_a_commit_whose_answer_was_lost_counts_once(
     assert [each.value for each in study.trials] == [2.0, None][: 1 + next_trial]
 
 
+def test_a_trial_that_another_driver_made_while_a_commit_was_lost_is_not_taken_for_an_own_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (opened(StudyFolder(tmp_path)) for _ in range(2))
+    real, lost = Session.commit, ["once"]
+
+    def commit(session: Session) -> None:
+        if lost:
+            lost.clear()
+            session.rollback()
+            assert second.ask().number == 0
+            raise StorageLostError("away")
+        real(session)
+
+    monkeypatch.setattr(Session, "commit", commit)
+    with pytest.raises(StorageError, match="another one runs the study"):
+        first.ask()
+    assert [trial.number for trial in opened(StudyFolder(tmp_path)).trials] == [0]
+
+
 def test_parameters_are_durable_before_the_dashboard_shows_them(tmp_path: Path) -> None:
     shown: list[dict[str, Any]] = []
 
