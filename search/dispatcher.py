@@ -101,6 +101,19 @@ class Dispatcher:
         if not self.more() and not self._may_bring_more():
             self._engine.release_idle()
 
+    def end_overdue(self, limit: float | None, *, away: float) -> None:
+        """Has those ended that a worker has had for longer than it may.
+
+        Args:
+            limit: Seconds that it may; None: for ever.
+            away: For how many of the last ones nobody looked after them, whose ends may lie in the mail.
+        """
+        for live in self.running.values():
+            live.unwatched_seconds += min(away, live.attempt_seconds)
+            if limit and live.decision is None and live.watched_seconds > limit:
+                live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
+                self._engine.kill(live.number)
+
     def _may_bring_more(self) -> bool:
         """Returns whether trials that run now may pause and then go on, or bring further seeds."""
         first = (not live.record.group for live in self.running.values())

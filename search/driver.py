@@ -1,7 +1,7 @@
 """Runs a study: dispatch -> report -> prune -> tell. The only one that writes to Optuna and to event files.
 
-Who is handed out is `dispatcher.py`'s. A driver that starts takes the RUNNING trials of a dead one over, so none is
-ever left without an owner.
+Who is handed out is `dispatcher.py`'s, and where a trial goes from its worker `departures.py`'s. A driver that starts
+takes the RUNNING trials of a dead one over, so none is ever left without an owner.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from colorgan.epoch import EpochResult
 from colorgan.record import Outcome, TrialRecord
 from search.absence import Absence
 from search.checkpoint_store import CheckpointStore
+from search.departures import Departures
 from search.dispatcher import Dispatcher
 from search.engines import Engine
 from search.kept_checkpoints import KeptCheckpoints
@@ -26,7 +27,6 @@ from search.messages import BaselinesMeasured, EpochDone, Event, TrialEnded, Tri
 from search.methods import make_rungs
 from search.opening import Opener
 from search.restore import unrecorded
-from search.shortage import ADVICE, second_chance
 from search.snapshot import Baselines, Snapshot
 from search.source import TrialSource
 from search.stopping import Ending, Stopping
@@ -84,6 +84,7 @@ class Driver:
             retries=search.retries,
             store=store,
         )
+        self._departures = Departures(search, self._trials.line, finish=self._finish, block=self._block, say=say)
         self._started, self._absence = clock(), Absence(clock)
         self._trained_seconds, self._shown = 0.0, -math.inf
         self._failures_in_a_row, self._finished_here = 0, 0
@@ -157,8 +158,12 @@ class Driver:
             case BaselinesMeasured(metrics):
                 self.baselines = metrics
                 self._study.set_user_attr("baselines", metrics)
-            case WorkerLost():
-                self._lost(event)
+            case WorkerLost(worker, number, reason):
+                live = None if number is None else self._trials.running.pop(number, None)
+                if live is None:
+                    self._say(f"worker {worker} lost without a trial: {reason}")
+                else:
+                    self._departures.lost(live, event)
             case TrialStarted(number):
                 if live := self._trials.running.get(number):
                     live.started(
@@ -175,7 +180,7 @@ class Driver:
                     self._take(live, result)
             case TrialEnded(number):
                 if live := self._trials.running.pop(number, None):
-                    self._ended(live, event)
+                    self._departures.ended(live, event)
 
     def _take(self, live: LiveTrial, result: EpochResult) -> None:
         if live.decision is not None:
@@ -201,57 +206,11 @@ class Driver:
         if record.state == "pruned" and record.reason and record.reason == self._needless(record):
             self._folder.withdraw(record.number)
 
-    def _ended(self, live: LiveTrial, event: TrialEnded) -> None:
-        if live.decision:
-            self._finish(live, *live.decision)
-        elif event.how == "paused":
-            self._trials.line.put_or_pause(live)
-        elif event.how == "stopped":
-            live.leave("stopped with a checkpoint")
-            self._trials.line.put(live)
-        elif event.how == "blocked":
-            live.leave(event.reason)
-            self._trials.line.put(live)
-            self._block(event.reason)
-        elif event.how == "out of memory":
-            self._out_of_memory(live, event)
-        else:
-            state: Outcome = "complete" if event.how == "complete" else "failed"
-            self._finish(live, state, event.reason, event.traceback)
-
-    def _out_of_memory(self, live: LiveTrial, event: TrialEnded) -> None:
-        live.log(f"{event.reason}\n{event.traceback}".rstrip())
-        if again := second_chance(live, event, self._spec.search):
-            self._say(f"trial {live.number}: {event.reason}; {again}")
-            self._trials.line.put(live, first=True)
-        else:
-            self._finish(live, "failed", f"{event.reason}; {ADVICE}")
-
     def _block(self, reason: str) -> None:
         """Stops the study because this machine cannot write or its photos have changed: no fault of any trial."""
         if not self._stopping.begun:
             self._say(f"stopping: {reason}")
             self._stop("blocked")
-
-    def _lost(self, event: WorkerLost) -> None:
-        """Hands the trial of a lost worker to another, until it has lost too many."""
-        live = self._trials.running.pop(event.number, None) if event.number is not None else None
-        if live is None:
-            self._say(f"worker {event.worker} lost without a trial: {event.reason}")
-        elif live.decision:
-            self._finish(live, *live.decision)
-        else:
-            live.lost(event.reason)
-            again = live.record.retries <= self._spec.search.retries
-            goes_on = "pausing" if live.at_rest else "going on elsewhere"
-            self._say(f"trial {live.number}: {event.reason}; {goes_on if again else 'given up'}")
-            if again and live.at_rest:  # its checkpoint is written before that epoch is told
-                self._trials.line.put_or_pause(live)
-            elif again:
-                self._trials.line.put(live, first=True)
-            else:
-                advice = f"; memory may have run out: {ADVICE}" if event.perhaps_memory else ""
-                self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}{advice}")
 
     def _finish(self, live: LiveTrial, state: Outcome, reason: str, traceback: str = "") -> None:
         live.finish(state, reason, traceback)
@@ -282,14 +241,8 @@ class Driver:
             if not self._stopping.begun:
                 self._say("stopping: running trials are saved first; Ctrl-C again does not wait for them")
             self._stop("interrupted")
-        limits, away = self._spec.search, self._absence.seconds()
-        for live in self._trials.running.values():
-            limit = limits.trial_timeout_seconds
-            live.unwatched_seconds += min(away, live.attempt_seconds)  # its end may lie in the mail
-            if limit and live.decision is None and live.watched_seconds > limit:
-                live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
-                self._engine.kill(live.number)
-        limit = limits.study_timeout_seconds
+        self._trials.end_overdue(self._spec.search.trial_timeout_seconds, away=self._absence.seconds())
+        limit = self._spec.search.study_timeout_seconds
         if limit and not self._stopping.begun and self._clock() - self._started > limit:
             self._say(f"stopping: study_timeout_seconds {limit:g} is over")
             self._stop("time limit")
