@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -123,11 +124,17 @@ class Space:
                 continue
             value: Any = params[path]
             if parameter.factor_of is not None:
-                other = values.get(parameter.factor_of, self.base_value(parameter.factor_of))
-                value = self._product(path, value, other)
-                value = round(value) if is_whole(self.base, path) else value
+                base, whole = self._tied[path]
+                value = self._product(path, value, values.get(parameter.factor_of, base))
+                value = round(value) if whole else value
             values[path] = value
         return values
+
+    @cached_property
+    def _tied(self) -> dict[str, tuple[Any, bool]]:
+        """What `base` has where a factor's other field is not searched, and whether the product is a whole number."""
+        tied = {path: one.factor_of for path, one in self.parameters.items() if one.factor_of is not None}
+        return {path: (self.base_value(other), is_whole(self.base, path)) for path, other in tied.items()}
 
     def label(self, path: str) -> str:
         """Returns a parameter's name for people: its path, and whether the value is a factor of another's."""
