@@ -175,7 +175,9 @@ class CheckpointStore:
 
     def _put(self, path: Path, target: str) -> None:
         if isinstance(self._files, LocalFileSystem):
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            if not Path(self._root).is_dir():  # which the driver made: here or anywhere is only its empty place now
+                raise StoreError("the study's folder there is gone; see that what it lies on is still mounted")
+            Path(target).parent.mkdir(exist_ok=True)
             with path.open("rb") as source, written_whole(Path(target)) as copy:
                 shutil.copyfileobj(source, copy)
         else:

@@ -97,6 +97,9 @@ class TrialRunner:
             return self.ended(job, "blocked", reason=str(error))
         if isinstance(error, OSError) and cannot_write(error):
             return self.ended(job, "blocked", reason=explain(error))
+        if job.store is None and not (folder := job.checkpoint.parent).is_dir():  # which the driver made
+            reason = f"{folder}: this folder is gone; see that what it lies on is still mounted"
+            return self.ended(job, "blocked", reason=reason)
         if alone:
             self._trainers.pop(job.config.architecture(), None)
         reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]

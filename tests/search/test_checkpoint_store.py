@@ -81,6 +81,7 @@ def test_of_each_trial_the_last_two_states_are_kept(place: str, tmp_path: Path) 
 
 def test_states_of_another_training_are_not_taken_for_later_ones(place: str, tmp_path: Path) -> None:
     store, file = CheckpointStore(place, "anew"), tmp_path / "file.npz"
+    store.check()
     for step in (800, 900):
         store.upload(3, written(tmp_path / "state", b"another's"), step=step)
     store.go_on(3, step=0)
@@ -97,6 +98,7 @@ def test_a_trial_begun_anew_leaves_its_own_network(tmp_path: Path) -> None:
     from search.trial import TrialRunner
 
     config, store = TrainConfig.model_validate(TRAIN), CheckpointStore(str(tmp_path / "shared"), "anew")
+    store.check()
     runner, home = TrialRunner(), tmp_path / "home.npz"
     job = Job(0, config, tmp_path / "elsewhere.npz", until=2, store=store.key)
     other = config.with_values({"seed": 7})
@@ -109,6 +111,7 @@ def test_a_trial_begun_anew_leaves_its_own_network(tmp_path: Path) -> None:
 
 def test_a_state_from_before_is_taken_over_unless_there_is_a_newer_one(place: str, tmp_path: Path) -> None:
     store, file = CheckpointStore(place, "adopted"), tmp_path / "file.npz"
+    store.check()
     store.adopt(3, tmp_path / "none.npz")
     assert store.numbers() == set()
     store.adopt(3, written(tmp_path / "own.npz", b"old"))
@@ -123,6 +126,7 @@ def test_a_state_from_before_is_taken_over_unless_there_is_a_newer_one(place: st
 
 def test_finished_trials_that_are_kept_come_home_and_the_others_go(tmp_path: Path) -> None:
     store, folder = CheckpointStore(str(tmp_path / "shared"), "study"), StudyFolder(tmp_path / "study")
+    store.check()
     records = [
         TrialRecord(number=number, state=state, objective=objective, seed=0)
         for number, (state, objective) in enumerate(
@@ -249,3 +253,22 @@ def test_a_place_that_does_not_answer_is_waited_for_and_then_said(
     (tmp_path / "shared" / "study" / "0001").touch()  # where a folder should be
     with pytest.raises(StoreError, match=r"checkpoints at .*shared: "):
         store.upload(1, written(tmp_path / "state", b"x"), step=1)
+
+
+def test_nothing_is_written_to_the_empty_place_of_a_share_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint_store, "PATIENCE_SECONDS", 1.0)
+    store, state, shared = CheckpointStore(str(tmp_path / "shared"), "study"), tmp_path / "state", tmp_path / "shared"
+    store.check()
+    store.upload(1, written(state, b"x"), step=1)
+    shared.rename(tmp_path / "unmounted")
+    shared.mkdir()
+    with pytest.raises(StoreError, match=r"checkpoints at .*shared: .* still mounted"):
+        store.upload(1, written(state, b"y"), step=2)
+    assert list(shared.iterdir()) == []
+    shared.rmdir()
+    (tmp_path / "unmounted").rename(shared)
+    store.upload(1, written(state, b"y"), step=2)
+    assert store.download(1, state)
+    assert state.read_bytes() == b"y"

@@ -63,6 +63,7 @@ def test_a_study_that_goes_on_keeps_the_same_as_one_that_never_stopped(tmp_path:
 
 def test_the_whole_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder, store = StudyFolder(tmp_path / "study"), CheckpointStore(str(tmp_path / "store"), "study")
+    store.check()
     listed, numbers, records = [], store.numbers, []
     monkeypatch.setattr(store, "numbers", lambda: listed.append(1) or numbers())
     kept = KeptCheckpoints(folder, "minimize", keep=2, store=store)

@@ -238,6 +238,19 @@ def test_a_machine_that_cannot_write_fails_no_trial_which_goes_on_once_it_can(
     assert metrics(after) == undisturbed[1:]
 
 
+def test_a_share_that_is_gone_with_the_trials_folder_fails_no_trial(runner: TrialRunner, tmp_path: Path) -> None:
+    job = Job(0, CONFIG, tmp_path / "share" / "0000" / "c.npz")
+    job.checkpoint.parent.mkdir(parents=True)
+    trial = runner.run(job, go_on)
+    before = []
+    while not metrics(before):
+        before.append(next(trial))
+    (tmp_path / "share").rename(tmp_path / "unmounted")
+    end = list(trial)[-1]
+    assert isinstance(end, TrialEnded)
+    assert (end.how, "0000: this folder is gone" in end.reason) == ("blocked", True)
+
+
 def test_200_trials_leave_a_worker_no_larger_and_with_no_more_open_files(runner: TrialRunner, tmp_path: Path) -> None:
     process = psutil.Process()
     short = CONFIG.with_values({"schedule.epochs": 1, "schedule.steps_per_epoch": 1})
