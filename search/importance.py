@@ -3,7 +3,9 @@
 An importance alone says little: the shares sum to one in pure noise too. So each is measured again on the same trials
 with their ranks shuffled; a parameter stands out where it explains more than nearly all shuffles do.
 Pruned trials take part, ranked below every complete one as in Optuna's TPE: in a study that prunes well they are most
-of what is known of bad regions, and PED-ANOVA needs ranks only.
+of what is known of bad regions, and PED-ANOVA needs ranks only. So do those that violate a constraint, for none of them
+is among the best. A configuration counts once, whatever the number of its seeds: as so many trials it would pass for
+that many that agree, which no shuffle brings about.
 Source: Watanabe et al. 2023, arXiv 2304.10255; conditional parameters: arXiv 2601.20800.
 """
 
@@ -19,12 +21,12 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from colorgan.record import TrialRecord
-from search.snapshot import ranked
+from search.snapshot import configurations, group_of, ranked_configurations
 from search.space import Space
 from search.study import StudySpec
 
-MIN_TRIALS = 10  # complete or pruned; below that a ranking is a guess
-GOOD_SHARE, MIN_GOOD = 0.1, 5  # of the trials count as good: Optuna's default, and the least its documentation advises
+MIN_CONFIGURATIONS = 10  # complete or pruned; below that a ranking is a guess
+GOOD_SHARE, MIN_GOOD = 0.1, 5  # of them count as good: Optuna's default, and the least its documentation advises
 SHUFFLES, CHANCE_QUANTILE = 60, 0.95
 
 
@@ -50,9 +52,9 @@ class Importance:
 
 def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> tuple[Importance, ...]:
     """Returns the parameters' importances, the largest first; empty where the trials are too few to say."""
-    complete = ranked(records, spec.objective.direction)
-    order = [*complete, *(record for record in records if record.state == "pruned")]
-    if len(order) < MIN_TRIALS or not complete:
+    complete = ranked_configurations(records, spec.objective.direction)
+    order = judged(spec, records)
+    if len(order) < MIN_CONFIGURATIONS or not complete:
         return ()
     study = _in_memory(Space(spec.space, spec.train), order)
     good = max(math.ceil(GOOD_SHARE * len(order)), min(MIN_GOOD, len(complete)))
@@ -67,6 +69,20 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> tuple[Import
     chance = {path: float(np.quantile([one[path] for one in shuffled], CHANCE_QUANTILE)) for path in found}
     shares = [Importance(path, value / total, chance[path] / total) for path, value in found.items()]
     return tuple(sorted(shares, key=lambda importance: -importance.share))
+
+
+def judged(spec: StudySpec, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Returns a trial of each configuration that says what mattered: by rank, then infeasible, then pruned ones."""
+    complete = configurations(records)
+    known = {group_of(seeds.first) for seeds in complete}
+    order = [
+        *ranked_configurations(records, spec.objective.direction),
+        *(seeds for seeds in complete if not seeds.feasible),
+    ]
+    return [
+        *(seeds.first for seeds in order),
+        *(record for record in records if record.state == "pruned" and group_of(record) not in known),
+    ]
 
 
 def _evaluate(

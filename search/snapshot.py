@@ -101,7 +101,7 @@ def configurations(records: Iterable[TrialRecord]) -> list[Seeds]:
     groups: dict[str, list[TrialRecord]] = {}
     for record in sorted(records, key=lambda record: record.number):
         if record.state == "complete" and record.objective is not None:
-            groups.setdefault(record.group or group_name(record.number), []).append(record)
+            groups.setdefault(group_of(record), []).append(record)
     return [Seeds(tuple(group)) for group in groups.values()]
 
 
@@ -110,12 +110,23 @@ def by_seeds(records: Iterable[TrialRecord]) -> dict[int, Seeds]:
     return {record.number: seeds for seeds in configurations(records) for record in seeds.records}
 
 
+def ranked_configurations(records: Iterable[TrialRecord], direction: str) -> list[Seeds]:
+    """Returns what the complete and feasible configurations came to, the best mean first, the earliest of equals."""
+    sign = 1.0 if direction == "minimize" else -1.0
+    return sorted((seeds for seeds in configurations(records) if seeds.feasible), key=lambda seeds: sign * seeds.mean)
+
+
 def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
     """Returns the complete and feasible trials, the best objective first, the earliest of equals.
 
     Of a configuration that was trained with several seeds the means count, and its trials stay together.
     """
-    return [record for seeds in _ranked(records, direction) for record in seeds.records]
+    return [record for seeds in ranked_configurations(records, direction) for record in seeds.records]
+
+
+def group_of(record: TrialRecord) -> str:
+    """Returns the name of a trial's group, all of one configuration."""
+    return record.group or group_name(record.number)
 
 
 def group_name(number: int) -> str:
@@ -125,15 +136,10 @@ def group_name(number: int) -> str:
 
 def best_seeds(records: Iterable[TrialRecord], direction: str) -> Seeds | None:
     """Returns what the best configuration came to; None where no trial is complete and feasible."""
-    return next(iter(_ranked(records, direction)), None)
+    return next(iter(ranked_configurations(records, direction)), None)
 
 
 def best_record(records: Iterable[TrialRecord], direction: str) -> TrialRecord | None:
     """Returns the trial that stands for the best configuration; None without one."""
     best = best_seeds(records, direction)
     return best.first if best else None
-
-
-def _ranked(records: Iterable[TrialRecord], direction: str) -> list[Seeds]:
-    sign = 1.0 if direction == "minimize" else -1.0
-    return sorted((seeds for seeds in configurations(records) if seeds.feasible), key=lambda seeds: sign * seeds.mean)

@@ -6,7 +6,7 @@ from shlex import quote
 
 from colorgan.record import TrialRecord
 from search.comparison import DEFAULT
-from search.importance import MIN_TRIALS
+from search.importance import MIN_CONFIGURATIONS, judged
 from search.quantities import SIZE
 from search.snapshot import count_states
 from search.tradeoff import TradeOffError, study_front, trade_off
@@ -23,7 +23,7 @@ BADGES: dict[Certainty, str] = {
 }
 MOST_STEPS = 5
 LEAST_FRONT = 3  # two trials have no knee between them
-ROUGH_TRIALS = 50  # below it an importance is rough: Optuna's documentation asks for 5 trials among the best tenth
+ROUGH_CONFIGURATIONS = 50  # below it an importance is rough: Optuna's documentation asks for 5 among the best tenth
 
 
 def headline(verdict: Verdict) -> str:
@@ -96,11 +96,12 @@ def certainty(verdict: Verdict) -> list[str]:
 def importance(verdict: Verdict) -> list[str]:
     """Returns what mattered."""
     found, space = verdict.importances, verdict.space
-    counts = count_states(verdict.result.records)
-    used = counts["complete"] + counts["pruned"]
+    used = len(judged(verdict.result.spec, verdict.result.records))
+    configurations = counted(used, "configuration")
     if not found:
-        few = f"{counted(used, 'trial')} complete or pruned, and it takes {MIN_TRIALS}" if used < MIN_TRIALS else ""
-        return [f"Too early to say what mattered{f': {few}' if few else ': the trials do not differ enough'}."]
+        few = f"{configurations} complete or pruned, and it takes {MIN_CONFIGURATIONS}"
+        why = few if used < MIN_CONFIGURATIONS else "the trials do not differ enough"
+        return [f"Too early to say what mattered: {why}."]
     standing = [f"{space.label(one.path)} ({one.share:.0%})" for one in found if one.stands_out]
     if standing:
         sentences = [f"What decides whether a trial is among the best: {', '.join(standing)}."]
@@ -110,8 +111,8 @@ def importance(verdict: Verdict) -> list[str]:
         sentences = [
             "No parameter explains more than it would by chance: the trials are too few, or the space too flat."
         ]
-    if used < ROUGH_TRIALS:
-        sentences.append(f"From {counted(used, 'trial')} this is rough; {ROUGH_TRIALS} settle it.")
+    if used < ROUGH_CONFIGURATIONS:
+        sentences.append(f"From {configurations} this is rough; {ROUGH_CONFIGURATIONS} settle it.")
     return sentences
 
 

@@ -295,6 +295,35 @@ def test_in_pure_noise_hardly_anything_seems_to_matter() -> None:
     assert sum(one.stands_out for found in studies for one in found) <= 3
 
 
+def test_seeds_of_a_configuration_do_not_make_what_it_has_matter() -> None:
+    stands_out = 0
+    for seed in range(12):
+        rng, records = np.random.default_rng(seed), list[TrialRecord]()
+        for first in range(0, 48, 4):
+            params = {RATE: 10 ** rng.uniform(-4, -2), WEIGHT: rng.uniform(1, 100)}
+            groups = ["", *[f"trial-{first:04d}"] * 3]
+            records += [
+                trial(first + place, 18.0 + rng.standard_normal(), params=params, group=group)
+                for place, group in enumerate(groups)
+            ]
+        stands_out += any(one.stands_out for one in importances(spec(), records))
+    assert stands_out <= 3
+
+
+def test_trials_that_cannot_be_the_best_say_what_mattered_too(make: Make) -> None:
+    pale = {"violations": {"valid/colorfulness_ratio": 0.1}}
+    records = [
+        trial(n, 18.0 - n / 100, params={RATE: 1e-3, WEIGHT: 5.0 + 4 * n}, **({} if n < 12 else pale))
+        for n in range(24)
+    ]
+    study = spec(constraints={"valid/colorfulness_ratio": {"min": 0.5}})
+    assert [one.path for one in importances(study, records) if one.stands_out] == [WEIGHT]
+    assert "From 24 configurations" in verdict_words.importance(judge(make(records, study)))[-1]
+    few = [*records[:4], *records[12:17], trial(24, 17.0, group="trial-0000"), trial(25, 17.0, group="trial-0001")]
+    said = verdict_words.importance(judge(make(few, spec("few", constraints=study.constraints))))[0]
+    assert said == "Too early to say what mattered: 9 configurations complete or pruned, and it takes 10."
+
+
 def test_importance_knows_conditional_and_categorical_parameters_and_its_limits() -> None:
     space = {
         "generator.normalization": {"type": "categorical", "choices": ["batch", "none"]},
