@@ -96,7 +96,7 @@ def summary_lines(
         config = StudyFolder(folder).trial(best.number).config
         lines.append(f"train the best on: make train CONFIG={quote(str(config))}")
     lines.append(f"compare in TensorBoard: make tensorboard STUDY={place}; as a report: make compare STUDY={place}")
-    if best is not None:
+    if best is not None and spec.can_be_confirmed:
         lines.append(f"confirm and promote the best: make promote STUDY={place}")
     return lines
 

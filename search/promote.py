@@ -94,7 +94,7 @@ def confirm(
         workplace: Where it is trained.
 
     Raises:
-        PromoteError: The study has nothing to confirm, or another confirmation was begun.
+        PromoteError: The study has nothing to confirm it on, or another confirmation was begun.
         StudyError: The photos are not those of the search.
         InterruptedPromotion: It was stopped; the same call goes on.
         CannotRunError: As `search.run_study`.
@@ -107,6 +107,11 @@ def confirm(
     (study, notes), place = load_noted(folder), StudyFolder(folder).confirmation
     for note in notes:
         view.say(note)
+    if not study.spec.can_be_confirmed:
+        raise PromoteError(
+            f"{folder}: its trials were measured on the `confirm` photos, as a confirmation's are, so there are none "
+            "left that no trial saw. Promote a study that was measured on the others"
+        )
     wanted = Confirmation(candidates=candidates(study, top, pick), seeds=_fresh_seeds(study.spec, most), every=seeds)
     spec = confirmation_study(study.spec, wanted, workers)
     check_installed(spec.train.backend)  # it and all else before anything is written or moved

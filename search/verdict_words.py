@@ -88,7 +88,7 @@ def certainty(verdict: Verdict) -> list[str]:
         once = "once, on one seed" if most == 1 else f"on at most {most} seeds"
         sentences.append(
             f"Each configuration was trained {once}, and seeds differ more than validations do; the best of {count} "
-            f"also looks better than it is. Confirm it: make promote STUDY={quote(str(verdict.result.folder))}"
+            f"also looks better than it is.{_promote(verdict, 'Confirm it')}"
         )
     return sentences
 
@@ -149,10 +149,9 @@ def _aims(verdict: Verdict) -> list[str]:
             for one in front[:MOST_STEPS]
         ]
         more = f" and {len(front) - MOST_STEPS} more" if len(front) > MOST_STEPS else ""
-        promote = f"make promote STUDY={quote(str(verdict.result.folder))} PICK=knee"
         sentences.append(
-            f"No trial beats these in all objectives ({', '.join(goals)}): {', '.join(listed)}{more}. To confirm their "
-            f"knee: {promote}"
+            f"No trial beats these in all objectives ({', '.join(goals)}): {', '.join(listed)}{more}."
+            f"{_promote(verdict, 'To confirm their knee', ' PICK=knee')}"
         )
     return sentences
 
@@ -174,8 +173,14 @@ def _trade(verdict: Verdict) -> list[str]:
         for one in found.front[:MOST_STEPS]
     ]
     more = f" and {len(found.front) - MOST_STEPS} more" if len(found.front) > MOST_STEPS else ""
-    promote = f"make promote STUDY={quote(str(verdict.result.folder))} PICK=knee"
-    return [f"No trial is both better and smaller than these: {', '.join(steps)}{more}. To confirm the knee: {promote}"]
+    promote = _promote(verdict, "To confirm the knee", " PICK=knee")
+    return [f"No trial is both better and smaller than these: {', '.join(steps)}{more}.{promote}"]
+
+
+def _promote(verdict: Verdict, purpose: str, pick: str = "") -> str:
+    """Returns, behind a space, the command that confirms; nothing where no photos are left for that."""
+    command = f"make promote STUDY={quote(str(verdict.result.folder))}{pick}"
+    return f" {purpose}: {command}" if verdict.result.spec.can_be_confirmed else ""
 
 
 def _price(record: TrialRecord) -> str:
@@ -207,9 +212,9 @@ def _confirmed(verdict: Verdict, winner: Candidate) -> list[str]:
         level = f"{verdict.confirmation.level:.0%} " if verdict.confirmation else ""
         sentences.append(f"{gain} ({level}interval {number(low)} to {number(high)}).")
     known = {candidate.trial for candidate in candidates}
-    if verdict.ranked and verdict.ranked[0].number not in known:
+    if verdict.ranked and (best := verdict.ranked[0]).number not in known:
         sentences.append(
-            f"Trial {verdict.ranked[0].number} has since reached {number(verdict.value(verdict.ranked[0]))} and is not "
-            f"confirmed: make promote STUDY={quote(str(verdict.result.folder))}"
+            f"Trial {best.number} has reached {number(verdict.value(best))} in the search and is not "
+            f"confirmed.{_promote(verdict, 'To do so')}"
         )
     return sentences

@@ -23,7 +23,7 @@ from search.__main__ import app
 from search.candidates import candidates
 from search.compare import compare, differences, studies_view, trials_view
 from search.importance import importances
-from search.outcome import summary_table
+from search.outcome import summary_lines, summary_table
 from search.run import load_result
 from search.standings import standings
 from search.storage import StudyFolder
@@ -201,6 +201,23 @@ def test_a_study_of_any_state_has_a_verdict(make: Make, records: list[TrialRecor
     assert {"gray", "tint", *(f"trial {record.number}" for record in records)} == set(names)
 
 
+def test_what_was_measured_on_the_photos_for_confirming_is_not_said_to_be_confirmable(make: Make) -> None:
+    train = {"validation": {"part": "confirm"}}
+    sizes = {0: 400_000, 1: 200_000, 2: 100_000}
+    further = [trial(n, 17.0 + n, parameters=size, further={"parameters": size}) for n, size in sizes.items()]
+    for several in ([], [{"metric": "parameters"}]):
+        name = f"seen-{len(several)}"
+        for study, told in (
+            (spec(name, further_objectives=several), 3),
+            (spec(f"{name}-confirm", further_objectives=several, train=train), 0),
+        ):
+            folder = make(further, study)
+            verdict = judge(folder)
+            said = [*verdict_words.certainty(verdict), *verdict_words.cost(verdict)]
+            said += summary_lines(study, folder, further, {})
+            assert sum("make promote" in sentence for sentence in said) == told
+
+
 def test_a_smaller_network_that_is_nearly_as_good_is_named(make: Make) -> None:
     sizes = (400_000, 100_000, 200_000)
     records = [
@@ -221,7 +238,7 @@ def test_a_confirmation_decides(make: Make) -> None:
     assert (verdict.certainty, verdict.best.number) == ("confirmed", 1)
     text = " ".join(verdict_words.certainty(verdict))
     assert "beats the default by 1.1 on average (95% interval 0.6 to 1.4)" in text
-    assert "Trial 2 has since reached 16.5" in text
+    assert "Trial 2 has reached 16.5 in the search and is not confirmed" in text
     assert verdict_words.headline(verdict) == "Trial 1 was promoted: valid/delta_e 17.1 on unseen photos"
     assert "promoted" in next(row.marks for row in standings(verdict) if row.name == "trial 1")
 

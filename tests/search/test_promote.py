@@ -247,6 +247,15 @@ def test_a_trial_that_is_none_cannot_be_picked(study: Path) -> None:
         confirm(study, pick=[77])
 
 
+def test_a_confirmation_is_not_confirmed_again_on_the_photos_that_it_saw(study: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(study, tmp_path / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
+    seen = StudySpec.model_validate({**TREE, "train": {**TREE["train"], "validation": {"part": "confirm"}}})
+    (folder / "study.yaml").write_text(seen.to_yaml())
+    with pytest.raises(PromoteError, match="none left that no trial saw"):
+        confirm(folder, top=2, seeds=2)
+    assert not (folder / "confirm").exists()
+
+
 def test_the_knee_of_a_trade_off_can_be_picked(study: Path) -> None:
     records = load_result(study).records
     best = min((record for record in records if record.state == "complete"), key=lambda record: record.objective or 0.0)
