@@ -6,6 +6,7 @@ where an inline SVG is about as wide as on paper.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ PAPER, INK, MUTED, LINE, BEST, SECOND, FAILED = (
     *("#ffffff", "#1f2327", "#7b8490", "#d9dde2", "#1161c9", "#b8590a", "#b42331"),
 )
 WIDTH, HEIGHT = 4.6, 2.9  # inches
-LONG_NAME = 24  # letters below a panel of half the width
+LONG_NAME, LINE_LETTERS = 24, 34  # letters below a panel of half the width, and of a smaller size
 MAX_VECTOR_POINTS = 20_000  # beyond, points and lines are drawn as pixels, also in SVG
 LABEL_SHARE = 0.065  # of the vertical axis, that a label is high
 FAR = 3.0  # times the distance from the best to the 75 % point: what lies farther is drawn at the edge
@@ -67,8 +68,8 @@ def new_figure(*, panels: int = 1, columns: int = 1, height: float = HEIGHT) -> 
 def draw_baselines(axes: Axes, verdict: Verdict) -> None:
     """Draws a horizontal line for gray and tint, and one for the default configuration, with their names."""
     lines = dict(verdict.baselines)
-    if verdict.default and verdict.default.state == "complete" and verdict.default.objective is not None:
-        lines["default"] = verdict.default.objective
+    if (default := verdict.value(verdict.default)) is not None:
+        lines["default"] = default
     low, high = sorted(axes.get_ylim())
     above = -float("inf")
     for name, value in sorted(lines.items(), key=lambda line: line[1]):
@@ -127,7 +128,8 @@ def rasterized(points: int) -> bool:
 
 def finish(axes: Axes, *, x: str, y: str, grid: str = "y") -> None:
     """Names the axes and draws a grid behind the data."""
-    axes.set_xlabel(x, fontsize=9 if len(x) <= LONG_NAME else 7)
+    name = textwrap.fill(x, LINE_LETTERS, break_long_words=False, break_on_hyphens=False)
+    axes.set_xlabel(name, fontsize=9 if len(x) <= LONG_NAME else 7)
     axes.set_ylabel(y)
     axes.grid(axis=grid, zorder=0)  # type: ignore[arg-type]
     axes.set_axisbelow(True)

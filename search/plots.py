@@ -57,8 +57,8 @@ KINDS = (
     PlotKind(
         "history",
         "History",
-        "The objective of each trial in the order of their numbers, and the best so far. Trials far worse than most "
-        "stand at the edge.",
+        "The objective of each trial in the order of their numbers, and the best so far, for which a configuration "
+        "with several seeds counts by their mean, from its first trial on. Trials far worse than most are at the edge.",
         draw_history,
     ),
     PlotKind(
@@ -97,14 +97,15 @@ KINDS = (
     PlotKind(
         "front",
         "Objectives against each other",
-        "What complete trials reached in the first objective and in each further one; the line joins those that no "
-        "other beats in both.",
+        "What configurations reached in the first objective and in each further one, on the mean of their seeds; the "
+        "line joins those that no other beats in both.",
         draw_front,
     ),
     PlotKind(
         "cost",
         "Objective against cost",
-        "What a complete trial reached for its training time and its size; the line joins the best for less.",
+        "What a configuration reached for its training time and its size, on the mean of its seeds; the line joins the "
+        "best for less.",
         draw_cost,
     ),
     PlotKind(

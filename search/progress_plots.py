@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -41,15 +42,19 @@ def draw_history(verdict: Verdict) -> Figure | None:
     """Draws each trial's objective by number, the best so far, the baselines; failed trials at the foot."""
     records = verdict.result.records
     valued = [(record, record.objective) for record in records if record.objective is not None]
+    complete = [(record, value) for record, value in valued if record.state == "complete"]
     failed = [record.number for record in records if record.state == "failed"]
     if not valued and not failed:
         return None
     figure, [axes] = new_figure()
-    limit_objective(axes, verdict, [value for record, value in valued if record.state == "complete"], baselines=True)
-    for states, fill, label in ((("complete",), MUTED, "complete"), (NOT_COMPLETE, "none", "not")):
-        shown = [(record.number, value) for record, value in valued if record.state in states]
-        name = label if label == "complete" else "pruned or running, its last value"
-        _points(axes, shown, color=fill, label=name)
+    limit_objective(axes, verdict, [value for _, value in complete], baselines=True)
+    possible = {record.number for record in verdict.ranked}
+    for shown, fill, name in (
+        ([one for one in complete if one[0].number in possible], MUTED, "complete"),
+        ([one for one in complete if one[0].number not in possible], LINE, "infeasible"),
+        ([one for one in valued if one[0].state in NOT_COMPLETE], "none", "pruned or running, its last value"),
+    ):
+        _points(axes, [(record.number, value) for record, value in shown], color=fill, label=name)
     if failed:
         foot = axes.get_ylim()[0]
         axes.plot(failed, [foot] * len(failed), "x", color=FAILED, markersize=5, clip_on=False, label="failed")
@@ -88,21 +93,21 @@ def draw_learning_curves(verdict: Verdict) -> Figure | None:
 
 
 def draw_cost(verdict: Verdict) -> Figure | None:
-    """Draws the objective of complete trials against training seconds and generator weights, with the best for less."""
-    complete = verdict.ranked
+    """Draws the objective of configurations against training seconds and generator weights, with the best for less."""
+    complete = verdict.configurations
     if not complete:
         return None
     figure, panels = new_figure(panels=2, columns=2, height=2.7)
-    seconds = [(record.training_seconds, record) for record in complete]
-    weights = [(float(record.parameters), record) for record in complete if record.parameters]
+    seconds = [(fmean(record.training_seconds for record in seeds.records), seeds) for seeds in complete]
+    weights = [(float(seeds.first.parameters), seeds) for seeds in complete if seeds.first.parameters]
     shown = ((seconds, TIME, "training seconds"), (weights, SIZE, "generator weights"))
     for axes, (priced, price, name) in zip(panels, shown, strict=True):
-        limit_objective(axes, verdict, [record.objective or 0.0 for record in complete])
-        _points(axes, [(x, record.objective or 0.0) for x, record in priced], color=MUTED)
+        limit_objective(axes, verdict, [seeds.mean for seeds in complete])
+        _points(axes, [(x, seeds.mean) for x, seeds in priced], color=MUTED)
         front = _staircase(verdict, price) if priced else []
         axes.plot([x for x, _ in front], inside(axes, [y for _, y in front]), color=LINE, zorder=1.5, linewidth=1.4)
         for record, colour in ((verdict.default, SECOND), (verdict.best, BEST)):
-            _points(axes, [(x, one.objective or 0.0) for x, one in priced if one is record], color=colour)
+            _points(axes, [(x, seeds.mean) for x, seeds in priced if record in seeds.records], color=colour)
         finish(axes, x=name, y=verdict.objective.metric if axes is panels[0] else "", grid="both")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
@@ -110,19 +115,20 @@ def draw_cost(verdict: Verdict) -> Figure | None:
 
 
 def draw_front(verdict: Verdict) -> Figure | None:
-    """Draws the first objective of complete trials against each further one, where the study has such."""
-    complete, shown = verdict.ranked, verdict.aims.further[:MOST_FRONTS]
+    """Draws the first objective of configurations against each further one, where the study has such."""
+    complete, shown = verdict.configurations, verdict.aims.further[:MOST_FRONTS]
     if not complete or not shown:
         return None
     figure, panels = new_figure(panels=len(shown), columns=2, height=2.7)
     for axes, one in zip(panels, shown, strict=True):
-        limit_objective(axes, verdict, [record.objective or 0.0 for record in complete])
-        points = {record.number: (record.further.get(one.name, 0.0), record.objective or 0.0) for record in complete}
-        _points(axes, list(points.values()), color=MUTED)
-        front = [(seeds.further[one.name], seeds.mean) for seeds in pair_front(complete, verdict.aims, one)]
+        limit_objective(axes, verdict, [seeds.mean for seeds in complete])
+        points = [(seeds.further.get(one.name, 0.0), seeds.mean) for seeds in complete]
+        _points(axes, points, color=MUTED)
+        front = [(seeds.further[one.name], seeds.mean) for seeds in pair_front(verdict.ranked, verdict.aims, one)]
         axes.plot([x for x, _ in front], inside(axes, [y for _, y in front]), color=LINE, zorder=1.5, linewidth=1.4)
         for record, colour in ((verdict.default, SECOND), (verdict.best, BEST)):
-            _points(axes, [points[record.number]] if record and record.number in points else [], color=colour)
+            own = [point for point, seeds in zip(points, complete, strict=True) if record in seeds.records]
+            _points(axes, own, color=colour)
         finish(axes, x=one.words(), y=verdict.objective.metric if axes is panels[0] else "", grid="both")
         axes.xaxis.set_major_locator(MaxNLocator(4))
     return figure
@@ -195,10 +201,10 @@ def _faint(curves: Sequence[Sequence[tuple[float, float]]]) -> LineCollection:
 
 
 def _best_so_far(verdict: Verdict) -> list[tuple[int, float]]:
-    complete = sorted((r for r in verdict.ranked if r.objective is not None), key=lambda record: record.number)
+    complete = sorted(verdict.configurations, key=lambda seeds: seeds.first.number)
     pick = min if verdict.objective.direction == "minimize" else max
-    best = accumulate((record.objective or 0.0 for record in complete), pick)
-    return list(zip((record.number for record in complete), best, strict=True))
+    best = accumulate((seeds.mean for seeds in complete), pick)
+    return list(zip((seeds.first.number for seeds in complete), best, strict=True))
 
 
 def _curve(record: TrialRecord) -> list[tuple[float, float]]:

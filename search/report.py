@@ -177,8 +177,8 @@ def _searched(parameter: Parameter) -> str:
 
 
 def _sheets(verdict: Verdict) -> list[Sheet]:
-    """Returns the sheets of the best, median and worst complete trial and of the default, each trial once."""
-    order = verdict.ranked
+    """Returns the sheets of the best, median and worst configuration and of the default, each trial once."""
+    order = [seeds.first for seeds in verdict.configurations]
     wanted: list[tuple[str, TrialRecord | None]] = [(verdict.title, verdict.best)]
     if order:
         wanted += [("median", order[(len(order) - 1) // 2]), ("worst", order[-1])]

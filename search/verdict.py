@@ -23,13 +23,12 @@ from search.importance import Importance, importances
 from search.parameter import CategoricalParameter, is_number
 from search.run import StudyResult, load_noted
 from search.settings import Objective
-from search.snapshot import Baselines, Seeds, by_seeds, ranked
+from search.snapshot import Baselines, Seeds, by_seeds, ranked, ranked_configurations
 from search.space import Space
 from search.storage import StudyFolder
 
 LAST_VALIDATIONS = 4  # of a trial, that tell how much its objective swings
-NOISE_TRIALS = 5  # so many of the best are asked for it
-MIN_BENDS = 2
+NOISE_TRIALS, MIN_BENDS = 5, 2  # so many of the best are asked for it, and must show so many
 CLEAR_LEAD = 2.0  # in standard deviations of a difference: 95 % of differences of nothing are smaller
 Certainty = Literal["confirmed", "refuted", "clear", "unsettled", "default", "unknown"]
 
@@ -151,6 +150,11 @@ class Verdict:
         """What the configurations of the complete trials came to, by the trials' numbers."""
         return by_seeds(self.result.records)
 
+    @cached_property
+    def configurations(self) -> tuple[Seeds, ...]:
+        """What the configurations of the ranked trials came to, the best first."""
+        return tuple(ranked_configurations(self.ranked, self.objective.direction))
+
     def value(self, record: TrialRecord | None) -> float | None:
         """Returns what the configuration of a trial counts for: the mean over its seeds; None unless it is complete."""
         return self.seeds[record.number].mean if record and record.number in self.seeds else None
@@ -158,8 +162,7 @@ class Verdict:
     @property
     def second(self) -> TrialRecord | None:
         """The best complete trial of another configuration than the best one's."""
-        own = self.seeds.get(self.best.number) if self.best else None
-        return next((record for record in self.ranked if self.seeds[record.number] is not own), None)
+        return next((seeds.first for seeds in self.configurations if self.best not in seeds.records), None)
 
     def lead_over(self, other: TrialRecord | None) -> Lead | None:
         """Returns the lead of the best trial's configuration over another complete trial's."""
@@ -191,14 +194,15 @@ def judge(folder: Path) -> Verdict:
     if strange := [str(record.number) for record in result.records if record not in records]:
         notes.append(f"left out, as their parameters do not fit study.yaml: trials {', '.join(strange)}")
     confirmation = _read_confirmation(StudyFolder(folder).promoted / "confirmation.json", notes)
-    order = ranked(records, spec.objective.direction)
+    winner, order = confirmation and confirmation.winner, ranked(records, spec.objective.direction)
+    promoted = next((record for record in order if winner and record.number == winner.trial), None)
     default = next((r for r in records if r.number == 0 and spec.search.start_with_default), None)
     measured = [*order[:NOISE_TRIALS], *([default] if default in order[NOISE_TRIALS:] else [])]
     return Verdict(
         result=replace(result, records=tuple(records)),
         ranked=tuple(order),
         default=default,
-        best=_promoted(confirmation, order) or next(iter(order), None),
+        best=promoted or next(iter(order), None),
         noise=evaluation_noise(measured, spec.objective),
         importances=importances(spec, records),
         confirmation=confirmation,
@@ -233,11 +237,6 @@ def _fits(space: Space, record: TrialRecord) -> bool:
         for path, value in record.params.items()
         for parameter in (space.parameters[path],)
     )
-
-
-def _promoted(confirmation: Confirmation | None, order: Sequence[TrialRecord]) -> TrialRecord | None:
-    winner = confirmation.winner if confirmation else None
-    return next((record for record in order if winner and record.number == winner.trial), None)
 
 
 def _read_confirmation(path: Path, notes: list[str]) -> Confirmation | None:

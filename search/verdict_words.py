@@ -82,8 +82,8 @@ def certainty(verdict: Verdict) -> list[str]:
         sentences.append(f"The lead over the default is {_times(default.ratio)}.")
     if second and second.ratio is not None and verdict.second and verdict.second is not verdict.default:
         sentences.append(f"The lead over the next, trial {verdict.second.number}, is {_times(second.ratio)}.")
-    if len(verdict.ranked) > 1:
-        count = counted(len(verdict.ranked), "complete trial")
+    if len(verdict.configurations) > 1:
+        count = counted(len(verdict.configurations), "configuration")
         most = max(len(seeds.values) for seeds in verdict.seeds.values())
         once = "once, on one seed" if most == 1 else f"on at most {most} seeds"
         sentences.append(
@@ -205,8 +205,10 @@ def _confirmed(verdict: Verdict, winner: Candidate) -> list[str]:
     on = f"on {counted(seeds, 'fresh seed')} and photos that the search never saw"
     if winner.name == DEFAULT:
         return [f"Trained again {on}, no candidate surely beat the default configuration: keep it."]
-    sentences = [f"Trained again {on}, {winner.name} kept its lead."]
-    if winner.difference is not None and winner.interval:
+    if winner.difference is None or not winner.interval:
+        sentences = [f"Trained again {on}, {winner.name} is the best; the default failed or violates a constraint."]
+    else:
+        sentences = [f"Trained again {on}, {winner.name} kept its lead."]
         low, high = winner.interval
         gain = f"It beats the default by {number(winner.difference)} on average"
         level = f"{verdict.confirmation.level:.0%} " if verdict.confirmation else ""

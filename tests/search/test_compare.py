@@ -74,17 +74,11 @@ def make(tmp_path: Path) -> Make:
     return make_study
 
 
-def confirm(folder: Path, promoted: str) -> None:
+def confirm(folder: Path, promoted: str, *, fit: bool = True) -> None:
+    gain = {"difference": 1.1, "interval": [0.6, 1.4]} if fit else {"difference": None, "interval": None}
     candidates = [
-        {"name": "default", "trial": 0, "values": [18.0, 18.4], "mean": 18.2},
-        {
-            "name": "trial 1",
-            "trial": 1,
-            "values": [17.0, 17.2],
-            "mean": 17.1,
-            "difference": 1.1,
-            "interval": [0.6, 1.4],
-        },
+        {"name": "default", "trial": 0, "values": [18.0, 18.4], "mean": 18.2, "fit": fit},
+        {"name": "trial 1", "trial": 1, "values": [17.0, 17.2], "mean": 17.1, **gain},
     ]
     (folder / "promoted").mkdir()
     (folder / "promoted" / "confirmation.json").write_text(
@@ -124,7 +118,9 @@ def test_of_a_configuration_with_several_seeds_the_mean_counts_everywhere(make: 
     assert lead.ratio == pytest.approx(lead.margin / (0.8 / math.sqrt(6) * math.sqrt(2 / 3)))
     assert verdict_words.headline(verdict) == "Trial 2 is best: valid/delta_e 17.73, the mean of 3 seeds"
     assert "7.27 (29.1%) better than the default" in verdict_words.leads(verdict)[0]
-    assert "on at most 3 seeds" in verdict_words.certainty(verdict)[-1]
+    sure = verdict_words.certainty(verdict)[-1]
+    assert "on at most 3 seeds" in sure
+    assert "the best of 3 configurations also looks better than it is. Confirm it: make promote" in sure
     rows = [row.name for row in standings(verdict)]
     assert rows == [f"trial {n}" for n in (2, 7, 8)] + ["gray"] + [f"trial {n}" for n in (1, 5, 6)] + ["tint"] + [
         f"trial {n}" for n in (0, 3, 4)
@@ -241,6 +237,14 @@ def test_a_confirmation_decides(make: Make) -> None:
     assert "Trial 2 has reached 16.5 in the search and is not confirmed" in text
     assert verdict_words.headline(verdict) == "Trial 1 was promoted: valid/delta_e 17.1 on unseen photos"
     assert "promoted" in next(row.marks for row in standings(verdict) if row.name == "trial 1")
+
+
+def test_a_winner_without_a_default_beside_it_has_kept_no_lead(make: Make) -> None:
+    folder = make([trial(0, 18.0), trial(1, 16.8)])
+    confirm(folder, "trial 1", fit=False)
+    said = " ".join(verdict_words.certainty(judge(folder)))
+    assert "trial 1 is the best; the default failed or violates a constraint." in said
+    assert "lead" not in said
 
 
 def test_a_confirmation_can_send_everyone_back_to_the_default(make: Make) -> None:

@@ -19,7 +19,7 @@ from colorgan.record import EpochRecord, TrialRecord, write_record
 from search.parameter_plots import draw_contour, scales
 from search.plot_style import BEST, STYLE, objective_limits
 from search.plots import KINDS, VARIABLES, for_page, write_plots
-from search.progress_plots import draw_cost, draw_history, draw_timeline
+from search.progress_plots import draw_cost, draw_front, draw_history, draw_timeline
 from search.storage import StudyFolder
 from search.study import StudySpec
 from search.verdict import Verdict, judge
@@ -161,6 +161,63 @@ def test_the_best_so_far_only_improves_and_ends_at_the_best(make: Make) -> None:
     assert values == sorted(values, reverse=True)
     assert verdict.best is not None
     assert values[-1] == verdict.best.objective
+
+
+def seeds_of(verdict: Verdict) -> dict[str, list[tuple[float, float]]]:
+    """Returns what the plots of a study show by name: points of each panel's first collection, and lines."""
+    history, cost, front = draw_history(verdict), draw_cost(verdict), draw_front(verdict)
+    assert history is not None
+    assert cost is not None
+    assert front is not None
+    [line] = [line for line in history.axes[0].lines if line.get_color() == BEST]
+    collections = history.axes[0].collections
+    return {
+        "best so far": [(float(x), float(y)) for x, y in line.get_xydata()],  # type: ignore[union-attr]
+        **{str(one.get_label()): _offsets(one) for one in collections},
+        "cost": _offsets(cost.axes[1].collections[0]),
+        "front": _offsets(front.axes[0].collections[0]),
+        "beyond": [point for one in front.axes[0].collections[1:] for point in _offsets(one)],
+        "front line": [(float(x), float(y)) for x, y in front.axes[0].lines[0].get_xydata()],  # type: ignore[union-attr]
+    }
+
+
+def _offsets(collection: Any) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in collection.get_offsets()]
+
+
+def test_plots_show_configurations_by_what_counts_and_which_trials_cannot_be_the_best(make: Make) -> None:
+    weights = {0: 1000, 1: 2000, 2: 1000, 3: 2000, 4: 3000}
+    groups = {2: "trial-0000", 3: "trial-0001"}
+    values = {0: 20.0, 1: 17.0, 2: 18.0, 3: 22.0, 4: 15.0}
+    records = [
+        trial(n, value, parameters=weights[n], group=groups.get(n, ""), further={"parameters": float(weights[n])})
+        for n, value in values.items()
+    ]
+    records[4] = records[4].model_copy(update={"violations": {"parameters": 1.0}})
+    others = {"further_objectives": [{"metric": "parameters"}], "constraints": {"parameters": {"max": 2500}}}
+    verdict = make(records, **others, search={"seeds_per_trial": 2})
+    found = seeds_of(verdict)
+    assert verdict.best is not None
+    assert verdict.value(verdict.best) == 19.0
+    assert found["best so far"][-1] == (4.0, 19.0)
+    assert found["complete"] == [(n, values[n]) for n in range(4)]
+    assert found["infeasible"] == [(4.0, 15.0)]
+    assert sorted(found["cost"]) == sorted(found["front"]) == [(1000.0, 19.0), (2000.0, 19.5)]
+    assert found["beyond"] == [(1000.0, 19.0)] * len(found["beyond"])
+    assert set(found["front line"]) <= set(found["front"])
+
+
+def test_a_long_name_of_an_objective_is_not_cut_off(make: Make) -> None:
+    further = {"further_objectives": [{"metric": "parameters"}, {"metric": "valid/colorfulness_ratio", "target": 1.0}]}
+    values = {"valid/colorfulness_ratio": 0.5, "parameters": 1000.0}
+    figure = draw_front(make([trial(0, 20.0, further=values)], **further))
+    assert figure is not None
+    with matplotlib.rc_context(STYLE):
+        figure.draw_without_rendering()
+    for axes in figure.axes:
+        box = axes.xaxis.label.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
 
 
 def test_a_diverged_trial_does_not_flatten_the_others(make: Make) -> None:

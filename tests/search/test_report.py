@@ -139,6 +139,17 @@ def test_the_sheets_are_of_the_best_the_median_the_worst_and_the_default_each_on
     assert "Worst, default" in page.text
 
 
+def test_the_sheets_are_of_configurations_and_not_of_their_luckiest_seeds(make: Make) -> None:
+    values = [(0, 20.0, ""), (1, 17.0, ""), (2, 18.0, ""), (3, 30.0, "trial-0001"), (4, 19.0, "trial-0002")]
+    folder = make([trial(n, value, group=group) for n, value, group in values], sheets=True)
+    page = Page(report(folder))
+    order = [found for found in ("Best", "Median, default", "Worst") if found in page.text]
+    assert order == ["Best", "Median, default", "Worst"]
+    alts = [str(image["alt"]) for image in page.all("img")]
+    assert ["trial 2" in alts[0], "trial 0" in alts[1], "trial 1" in alts[2]] == [True] * 3
+    assert len(alts) == 3
+
+
 def test_missing_and_damaged_sheets_are_said(make: Make) -> None:
     folder = make([trial(0, 20.0), trial(1, 17.0), trial(2, 18.0)])
     (folder / "trials" / "0000" / "examples.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
