@@ -63,7 +63,9 @@ def space_mistakes(
     except ConfigError as error:
         first = next(path for path in sound if path in str(error))
         return [*mistakes, Mistake((first,), f"`when` and `factor_of` lead in a circle: {error}")]
-    return mistakes if base is None else mistakes + _value_mistakes(space)
+    refused = [] if base is None else _value_mistakes(space)
+    misspelled = {m.keys[0] for m in refused if m.keys[1:2] == ("choices",)}  # once mended, a condition may find it
+    return [m for m in mistakes if not (m.keys[1:2] == ("when",) and m.keys[2] in misspelled)] + refused
 
 
 def why_fixed(path: str) -> str:
@@ -145,15 +147,16 @@ def _possible(parameter: Parameter, value: Scalar) -> bool:
 
 
 def _value_mistakes(space: Space) -> list[Mistake]:
-    mistakes = list(_single_mistakes(space))
+    mistakes, at_default = list(_single_mistakes(space)), _refusal(space, {})
     refused = {str(mistake.keys[0]) for mistake in mistakes}
-    if not mistakes and (message := _refusal(space, {})):
-        return [Mistake((), f"the configuration refuses the parameters nearest to its defaults: {message}")]
+    if not mistakes and at_default:
+        return [Mistake((), f"the configuration refuses the parameters nearest to its defaults: {at_default}")]
     told: set[tuple[str, ...]] = set()
     groups = (group for group in _groups(space) if not refused.intersection(group))
     for params in itertools.islice(_values_together(space, groups), MAX_TRIED):
         group = tuple(params)
-        if group not in told and (message := _refusal(space, params)):
+        message = "" if group in told else _refusal(space, params)
+        if message not in ("", at_default):  # else it is another parameter, at its default, that is refused
             together = " with ".join(f"{path} {shown(value)}" for path, value in params.items())
             mistakes.append(Mistake((group[-1],), f"the configuration refuses {together}: {message}"))
             told.add(group)

@@ -274,6 +274,20 @@ def test_a_broken_parameter_brings_no_false_mistakes_of_those_that_depend_on_it(
     assert len(str(refused.value).splitlines()) == 1
 
 
+def test_a_misspelled_choice_brings_no_false_mistakes_of_conditions_and_of_other_choices(write):
+    others = [
+        "  generator.activation: {type: categorical, choices: [relu, leaky_relu]}",
+        "  discriminator.normalization: {type: categorical, choices: [batch, none]}",
+        "  generator.leak: {type: float, low: 0, high: 0.3, when: {generator.normalization: [batch, none]}}",
+    ]
+    choices = "  generator.normalization: {type: categorical, choices: [bacth, none]}"
+    with pytest.raises(StudyError) as refused:
+        read_study(write({4: "\n".join(others), 5: choices}))
+    (line,) = str(refused.value).splitlines()
+    assert ":7: space.generator.normalization.choices.0: the configuration refuses 'bacth'" in line
+    assert "did you mean batch?" in line
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
