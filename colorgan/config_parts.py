@@ -41,7 +41,8 @@ class DataConfig(Part):
     """Which photos, how they are cut into crops, and how they are split."""
 
     photos: Annotated[str, Field(min_length=1, max_length=4096)] = "sample"
-    """`sample` for the bundled photos, else a folder that is searched recursively."""
+    """`sample` for the bundled photos, else a folder that is searched recursively. A relative path starts where the
+    command does, as paths on a command line do, wherever the file that it stands in lies."""
     size: Annotated[int, Field(ge=8, le=2048)] = 256
     """Side of a square crop in pixels. Source: pix2pix, section 6.1 (256)."""
     crop_scales: Annotated[

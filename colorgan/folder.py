@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colorgan.errors import BadInputError
+from colorgan.mistakes import did_you_mean
 from colorgan.plain_text import plain
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
+SAMPLE = "sample"
 SAMPLE_FOLDER = Path(__file__).parent / "sample_photos"
 
 
@@ -45,27 +47,32 @@ class Listing:
     skipped: tuple[Skipped, ...]
 
 
-def list_photos(photos: str) -> Listing:
+def list_photos(photos: str, *, most: int | None = None) -> Listing:
     """Lists the photo files of `sample` or a folder, recursively, symbolic links followed, hidden files left out.
+
+    Args:
+        photos: The folder; a relative path starts at the one that this process is in.
+        most: Look into no further subfolder once so many are found; None looks into all.
 
     Raises:
         PhotosError: There is no such folder.
     """
-    folder = SAMPLE_FOLDER if photos == "sample" else expanded(photos)
+    folder = SAMPLE_FOLDER if photos == SAMPLE else expanded(photos)
     try:
         problem = "" if folder.is_dir() else _what_is_there(folder)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     if problem:
         where = "" if folder.is_absolute() else f" (it was looked for in {printable(str(Path.cwd()))})"
+        hint = "." if folder.parent.name else did_you_mean(photos, [SAMPLE]) or "."
         raise PhotosError(
-            f"data.photos: {printable(str(folder))}: {problem}. Give a folder of photos, or `sample`{where}"
+            f"data.photos: {printable(str(folder))}: {problem}{hint} Give a folder of photos, or `{SAMPLE}`{where}"
         )
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     seen = {_identity(parent) for parent in folder.resolve().parents}  # a link upwards must not bring its siblings in
     pending = [""]
-    while pending:
+    while pending and (most is None or len(files) < most):
         pending += _list_folder(folder, pending.pop(), seen, files, skipped)
     return Listing(folder, tuple(sorted(files, key=lambda file: file.name)), tuple(skipped))
 

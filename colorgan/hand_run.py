@@ -24,7 +24,7 @@ from colorgan.epoch import METRICS, EpochResult
 from colorgan.interruption import stopped_by_signals
 from colorgan.links import refuse_links_out
 from colorgan.native_stderr import native_stderr_in
-from colorgan.photos import Photos, open_photos
+from colorgan.photos import Photos, measured_crops, open_photos
 from colorgan.place import check_place
 from colorgan.plain_console import PlainConsole
 from colorgan.record import EpochRecord, TrialRecord, write_record, write_whole
@@ -93,6 +93,7 @@ def train_by_hand(run: HandRun) -> bool:
     refuse_links_out(run.folder)
     check_same_run(run.folder, run.config, run.best_metric)
     photos = open_photos(run.config.data, whole=True)  # before anything is written, as they may be unusable
+    measured_crops(photos, run.config)
     with owned(run.folder):
         # again, as another process may have trained there meanwhile
         check_same_run(run.folder, run.config, run.best_metric)
@@ -229,8 +230,7 @@ class _Keeper:
         return None
 
     def _finish(self, reason: str) -> bool:
-        done = {"state": "complete", "reason": reason}
-        write_record(self._run.folder / RECORD, self._record.model_copy(update=done))
+        write_record(self._run.folder / RECORD, self._record.model_copy(update={"state": "complete", "reason": reason}))
         metric = self._run.best_metric
         best = f"; best {metric} {self._best[0]:.4g} after epoch {self._best[1]}" if self._best else ""
         nothing = [

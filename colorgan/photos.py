@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from colorgan.config import DataConfig
+    from colorgan.config import DataConfig, TrainConfig
 
-__all__ = ["Photos", "PhotosError", "open_photos"]
+__all__ = ["Photos", "PhotosError", "measured_crops", "open_photos"]
 
 MAX_NAMED = 3  # skipped files that an error names; the report has all
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})  # to this user; nothing is wrong with the machine
@@ -117,6 +117,22 @@ def open_photos(
             "another folder in the environment variable COLORGAN_CACHE"
         ) from error
     return replace(_describe(opened, config), note=note)
+
+
+def measured_crops(photos: Photos, config: TrainConfig) -> NDArray[np.uint8]:
+    """Returns the crops that a run is measured on.
+
+    Raises:
+        PhotosError: The photos have no such part.
+    """
+    part = config.validation.part
+    crops: NDArray[np.uint8] = getattr(photos, part)
+    if not len(crops):
+        raise PhotosError(
+            f"data.photos: {config.data.photos}: no photos to {part}, on which validation.part {part} measures; raise "
+            f"data.{part}_fraction, name some in the folder's own split if it has one, or measure another part"
+        )
+    return crops
 
 
 def _open(pack: Pack, *, whole: bool) -> tuple[OpenPack | None, str]:

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from colorgan.batches import Batch, Batches
 from colorgan.config import TrainConfig
 from colorgan.epoch import TRAIN_METRICS, EpochResult
-from colorgan.folder import PhotosError
-from colorgan.photos import Photos
+from colorgan.photos import Photos, measured_crops
 from colorgan.step import Knobs
 
 
@@ -119,19 +118,6 @@ class Progress:
             return 1.0
         done = self.step / self.total_steps
         return min(1.0, (1.0 - done) / (1.0 - schedule.decay_start))
-
-
-def measured_crops(photos: Photos, config: TrainConfig) -> NDArray[np.uint8]:
-    """Returns the crops that a run is measured on.
-
-    Raises:
-        PhotosError: The photos have no such part.
-    """
-    part = config.validation.part
-    crops: NDArray[np.uint8] = getattr(photos, part)
-    if not len(crops):
-        raise PhotosError(f"data.photos: {config.data.photos}: no photos to {part}; raise data.{part}_fraction")
-    return crops
 
 
 def _check_finite(losses: NDArray[np.float64], step: int) -> None:

@@ -24,8 +24,8 @@ from colorgan.config import TrainConfig
 from colorgan.discriminator import build_discriminator
 from colorgan.epoch import EpochResult
 from colorgan.generator import build_generator, find_chroma
-from colorgan.photos import Photos
-from colorgan.progress import Progress, measured_crops
+from colorgan.photos import Photos, measured_crops
+from colorgan.progress import Progress
 from colorgan.step import Networks, build_step
 from colorgan.validation import Validator
 

@@ -79,7 +79,8 @@ def run(
         from search.workplace import Workplace
 
         place = Workplace(engine, address, checkpoints)
-        spec, view = _read(study, scale=scale, data=data, trials=trials, workers=workers), TerminalView()
+        spec = _read(study, scale=scale, data=data, trials=trials, workers=workers, look=True)
+        view = TerminalView()
         result = run_study(spec, results=results, storage=storage, view=view, takeover=takeover, workplace=place)
         _show(result.folder)
     ending = result.summary.get("ending")
@@ -103,7 +104,7 @@ def run(
 def check(study: Study, scale: Scale = None, data: Data = None) -> None:
     """Reads a study and says what is wrong with it, or what it will do; starts nothing."""
     with _plain_errors():
-        spec = _read(study, scale=scale, data=data)
+        spec = _read(study, scale=scale, data=data, look=True)
     typer.echo(f"{study}: good. {spec.search.trials} trials over {', '.join(spec.space)}")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from colorgan.backend_choice import check_installed
-from colorgan.folder import PhotosError
 from colorgan.links import refuse_links_out
 from colorgan.packing import Progress
-from colorgan.photos import Photos, open_photos
+from colorgan.photos import Photos, measured_crops, open_photos
 from colorgan.place import check_place
 from colorgan.run_folder import RECORD
 from search.address import SQLITE_PATH_BYTES, url_address
@@ -99,7 +98,6 @@ def usable_photos(spec: StudySpec, *, progress: Progress | None = None, whole: b
         PhotosError: They cannot be used.
         CannotRunError: They cannot be packed here.
     """
-    photos, part = open_photos(spec.train.data, progress=progress, whole=whole), spec.train.validation.part
-    if part == "confirm" and not photos.confirm_photos:
-        raise PhotosError(f"data.photos: {spec.train.data.photos}: no photos to {part}; raise data.{part}_fraction")
+    photos = open_photos(spec.train.data, progress=progress, whole=whole)
+    measured_crops(photos, spec.train)
     return photos

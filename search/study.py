@@ -47,6 +47,7 @@ from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.scales import at_scale
 from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
 from search.parameter import Choice, Parameter
+from search.photo_mistakes import photo_mistakes
 from search.settings import MAY_CHANGE, Bounds, FurtherObjective, Search
 from search.settings import Objective as Objective  # search.study is where others look for it
 from search.space_mistakes import space_mistakes
@@ -187,10 +188,12 @@ def read_study(
     data: str | None = None,
     trials: int | None = None,
     workers: Literal["auto"] | int | None = None,
+    look: bool = False,
 ) -> StudySpec:
     """Reads a study file, at one of its scales if it is named, and changes in it what is given here.
 
-    See `colorgan/scales.py` and `StudySpec.with_overrides`.
+    See `colorgan/scales.py` and `StudySpec.with_overrides`. With `look` a folder of photos that is not there, or cannot
+    be used, is a mistake as well.
 
     Raises:
         StudyError: All mistakes of the file.
@@ -205,9 +208,12 @@ def read_study(
             "In a study it stands below `train`, beside a `name` and a `space`"
         )
     study = _validate(file.value)
-    if isinstance(study, list):
-        study.sort(key=lambda mistake: file.line(mistake.keys))
-        raise StudyError("\n".join(listed(study, file.where)))
+    mistakes, looked = study if isinstance(study, list) else [], photo_mistakes(file, data) if look else []
+    if data is None:
+        mistakes, looked = [*mistakes, *looked], []  # else these are of no line
+    mistakes.sort(key=lambda mistake: file.line(mistake.keys))
+    if mistakes or looked or isinstance(study, list):
+        raise StudyError("\n".join([*listed(mistakes, file.where), *listed(looked)]))
     return study.with_overrides(data=data, trials=trials, workers=workers)
 
 

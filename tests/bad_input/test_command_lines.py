@@ -72,6 +72,10 @@ SEARCH = {  # the arguments, | between them -> words of the message
     f"run|sky.yaml|--data|{'x' * 300}": "File name too long",
     "check|nosuch.yaml": "nosuch.yaml: no such file",
     "check|sky.yaml|--data|": "train.data.photos: must not be empty",
+    "check|sky.yaml|--data|nosuch": "train.data.photos: nosuch: no such folder",
+    "check|sky.yaml|--data|folder": "train.data.photos: folder: too few photos: 0 files",
+    "check|sky.yaml|--data|pipe": "train.data.photos: pipe: is a file, not a folder",
+    f"check|sky.yaml|--data|{'x' * 300}": "File name too long",
     "status|nosuch": "nosuch: no such file",
     "status|folder": "folder: no study here (no study.yaml); run it first, or name the folder of one that ran",
     f"status|{LONG}": "File name too long; allowed are 255 bytes a name and 4096 a path",
@@ -157,7 +161,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("config.yaml").write_text(CONFIG)
     Path("folder").mkdir()
     Path("unreadable").mkdir()
-    Path("unreadable/photo.jpg").write_bytes(b"\xff\xd8\xff")
+    for name in ("another.jpg", "photo.jpg"):
+        Path("unreadable", name).write_bytes(b"\xff\xd8\xff" + name.encode())
     Path("loop").symlink_to("loop")
     os.mkfifo("pipe")
 

@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from colorgan.checkpoint import Checkpoint
 from colorgan.config import ConfigError, load_config, parse_config
 from colorgan.errors import CannotRunError
-from colorgan.folder import SAMPLE_FOLDER
+from colorgan.folder import SAMPLE_FOLDER, PhotosError
 from colorgan.hand_run import HandRun, default_folder, train_by_hand
 from colorgan.model_card import find_baselines
 from colorgan.record import read_record, write_record
@@ -212,6 +212,17 @@ def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path: Path) -> None:
     assert len(values) == 1 + values.index(max(values)) + 2 < 60
     assert json.loads((tmp_path / "result.json").read_text())["reason"] == "no better valid/psnr_db for 2 epochs"
     assert Checkpoint.load(tmp_path / "best.npz").epoch == len(values) - 2
+
+
+def test_a_part_to_measure_that_no_photo_is_in_is_refused_before_the_run_begins(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for photo in sorted(SAMPLE_FOLDER.glob("*.jpg"))[:3]:
+        shutil.copy(photo, photos)
+    values = {"data.photos": str(photos), "data.confirm_fraction": 0.0, "validation.part": "confirm"}
+    with pytest.raises(PhotosError, match=r"no photos to confirm, on which validation\.part confirm measures"):
+        train_by_hand(HandRun(CONFIG.with_values(values), tmp_path / "run"))
+    assert not (tmp_path / "run" / "config.yaml").exists()
 
 
 def test_a_metric_that_nothing_is_best_by_is_refused(tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ def test_a_good_study_is_checked_without_starting_anything(study: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
+def test_photos_that_are_not_there_are_a_mistake_of_the_study_by_file_line_and_key(study: Path, command: str) -> None:
+    study.write_text(GOOD.replace("data: {", "data: {photos: smaple, "))
+    result = search(command, study)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("sky.yaml:4: train.data.photos: smaple: no such folder; did you mean sample?")
+    assert list(Path().iterdir()) == [study]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
 def test_a_broken_study_is_told_line_by_line_and_begins_nothing(study: Path, command: str) -> None:
     study.write_text(GOOD.replace("low: 1.0e-4", "low: 1.0").replace("trials: 7", "trials: seven"))
     result = search(command, study)
