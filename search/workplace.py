@@ -33,13 +33,16 @@ class Workplace:
     checkpoints: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses an address that nobody would go to.
+        """Refuses an address that nobody would go to, and a place for checkpoints that ends with its process.
 
         Raises:
-            BadInputError: It is given for the local engine.
+            BadInputError: An address is given for the local engine, or the place is a process' memory.
         """
         if self.address is not None and self.engine != "ray":
             raise BadInputError(f"--address {self.address}: only --engine ray joins a cluster; give both, or neither")
+        if self.checkpoints is not None and "memory://" in self.checkpoints:
+            why = "each process has a memory of its own, and a lost worker's checkpoints would be lost with it"
+            raise BadInputError(f"--checkpoints {self.checkpoints}: {why}; give a folder, or a bucket (s3://...)")
 
     def store(self, study: str) -> CheckpointStore | None:
         """Returns where a study's checkpoints are kept, after a look at whether that can be written.

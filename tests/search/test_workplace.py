@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,6 +17,13 @@ from search.workplace import Workplace
 def test_only_ray_has_an_address() -> None:
     with pytest.raises(BadInputError, match="--address auto: only --engine ray joins a cluster"):
         Workplace(address="auto")
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("place", ["memory://", "memory://bucket/prefix", "simplecache::memory://bucket"])
+def test_no_process_memory_is_a_place_for_checkpoints(engine: Literal["local", "ray"], place: str) -> None:
+    with pytest.raises(BadInputError, match=f"--checkpoints {place}: each process has a memory of its own"):
+        Workplace(engine, checkpoints=place)
 
 
 @pytest.mark.parametrize(("seeds", "workers"), [(1, 2), (3, 6), (10, 8)])
