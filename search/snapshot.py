@@ -40,6 +40,11 @@ class Snapshot:
     finished_here: int
     at_most: bool = False
 
+    @property
+    def starting(self) -> bool:
+        """Whether all its workers are still on their way: this driver has had nothing trained yet, nor does it now."""
+        return not (self.running or self.busy_share or self.finished_here)
+
     def seconds_left(self) -> float | None:
         """Returns an estimate from the pace so far; None before a trial has finished.
 

@@ -19,7 +19,7 @@ from search.snapshot import Snapshot, best_seeds, count_states
 from search.space import Space
 from search.study import StudySpec
 from search.tradeoff import study_front
-from search.words import duration, number, short_names
+from search.words import counted, duration, number, short_names
 
 PLAIN_SECONDS = 15.0  # between two lines of progress without a terminal
 LIVE_SECONDS = 0.5
@@ -165,7 +165,8 @@ def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:
         table.add_row(
             str(record.number), str(record.worker), epochs, number(record.objective), f"{seconds:.0f}", params
         )
-    return Group(Text(_progress_line(spec, snapshot)), table)
+    line = Text(_progress_line(spec, snapshot))
+    return Group(line, table) if table.rows else Group(line)
 
 
 def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
@@ -182,7 +183,10 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
         shown.append(f"{infeasible} infeasible")
     for name, metrics in snapshot.baselines.items():
         shown.append(f"{name} {number(metrics.get(spec.objective.metric))}")
-    shown.append(f"training {snapshot.busy_share:.0%} of worker time")
+    if snapshot.starting and done < snapshot.trials:
+        shown.append(f"starting {counted(snapshot.workers, 'worker')}")
+    else:
+        shown.append(f"training {snapshot.busy_share:.0%} of worker time")
     if (left := snapshot.seconds_left()) is not None:
         shown.append(f"{'at most' if snapshot.at_most else 'about'} {duration(left)} left")
     return ", ".join(shown)

@@ -89,6 +89,20 @@ def test_a_log_gets_plain_lines(tmp_path: Path) -> None:
     assert text.count(progress) == 1
 
 
+def test_workers_that_start_are_said_to_until_one_has_a_trial(tmp_path: Path) -> None:
+    nothing = replace(SNAPSHOT, records=(), running=(), baselines={}, workers=2, busy_share=0.0, finished_here=0)
+    text = shown(SPEC, nothing, tmp_path)
+    assert "0/10 trials, starting 2 workers" in text
+    assert not any(word in text for word in ("training", "epoch", "parameters"))  # no table of nothing
+    assert "starting 1 worker\n" in shown(SPEC, replace(nothing, workers=1), tmp_path).replace("\r", "")
+    running = shown(SPEC, replace(nothing, records=TRIALS[2:], running=(2,)), tmp_path)
+    assert "starting" not in running
+    assert "0/10 trials, training 0% of worker time" in running
+    finished = shown(SPEC, replace(nothing, records=TRIALS[:2], trials=2), tmp_path)
+    assert "2/2 trials" in finished
+    assert "starting" not in finished
+
+
 def test_a_study_that_may_need_fewer_trials_says_so(tmp_path: Path) -> None:
     plain, output = console(terminal=False)
     view = TerminalView(plain)
