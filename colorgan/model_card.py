@@ -180,18 +180,31 @@ def _metrics(run: TrainedRun) -> str:
     if not validated:
         return "This run has not been validated yet."
     last = validated[-1]
-    columns = {"this model": last.metrics, **find_baselines(run.model.source.parent)}
+    part, others = run.model.config.validation.part, _are_others(run.model.config, last.epoch)
+    baselines, first = find_baselines(run.model.source.parent), " (first photos)" if others else ""
+    columns = {"this model": last.metrics, **{f"{name}{first}": values for name, values in baselines.items()}}
     lines = [f"| | {' | '.join(columns)} | |", "|---" * (len(columns) + 2) + "|"]
     lines += [
         f"| {metric.key} | {' | '.join(_number(values.get(metric.key)) for values in columns.values())} "
         f"| {metric.description} |"
         for metric in VALID_METRICS
     ]
-    part = run.model.config.validation.part
-    known = "gray and tint: no chroma, and the mean chroma of the training photos. " if len(columns) > 1 else ""
+    known = "gray and tint: no chroma, and the mean chroma of the training photos. " if baselines else ""
+    if known and others:
+        known += (
+            "They are of the photos that the run began with, this model is of newer ones (`data.renew_epochs`): they "
+            "compare roughly. "
+        )
     note = f"Means over the crops of the `{part}` photos after epoch {last.epoch}. {known}"
     advice = "`python -m colorgan evaluate` measures it on other photos, with both baselines."
     return f"{note}{advice}\n\n" + "\n".join(lines)
+
+
+def _are_others(config: TrainConfig, epoch: int) -> bool:
+    """Returns whether an epoch was measured on other photos than those that the run began with."""
+    data = config.data
+    renewed = data.renew_epochs is not None and data.valid_limit is not None and epoch > data.renew_epochs
+    return renewed and config.validation.part == "valid"
 
 
 def _loading(config: TrainConfig, files: Sequence[str]) -> str:

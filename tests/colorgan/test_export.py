@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from importlib.util import find_spec
 
 import h5py
@@ -188,6 +189,29 @@ def test_the_card_claims_no_licence_of_a_users_photos_and_no_baselines_it_does_n
     assert "the folder `holidays`" in card
     assert "licence is not known" in card
     assert "This run has not been validated yet." in card
+
+
+@pytest.mark.parametrize(
+    ("values", "epoch", "others"),
+    [
+        ({"data.renew_epochs": 1}, 2, True),
+        ({"data.renew_epochs": 1}, 1, False),
+        ({"data.renew_epochs": 1, "data.valid_limit": None}, 2, False),
+        ({"data.renew_epochs": 1, "validation.part": "confirm"}, 2, False),
+        ({}, 2, False),
+    ],
+)
+def test_the_card_says_where_baselines_are_of_other_photos_than_the_model(run, tmp_path, values, epoch, others):
+    found, folder = load_run(run).checkpoint, tmp_path / "trials" / "0003"
+    folder.mkdir(parents=True)
+    shutil.copy(run.parent.parent / "summary.json", tmp_path)
+    history = (replace(found.history[0], epoch=epoch),)
+    config = CONFIG.with_values({"data.train_limit": 12, "data.valid_limit": 3, **values})
+    type(found)(config, 3, 1, found.loss_sums, 0.0, history, found.arrays).save(folder / "checkpoint.npz")
+    card = (export_run(folder, formats=["h5"]) / "card.md").read_text()
+    assert "20.21 | 21.57" in card
+    assert ("| gray (first photos) | tint (first photos) |" in card) == others
+    assert ("They are of the photos that the run began with" in card) == others
 
 
 def test_the_card_of_hsv_says_what_goes_in_and_comes_out(run, tmp_path):
