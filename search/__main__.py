@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,7 +24,7 @@ from colorgan.errors import BadInputError, CannotRunError
 from colorgan.interruption import INTERRUPTED, interruptible
 from colorgan.place import too_long
 from colorgan.plain_text import plain
-from search.hidden_storage import STORAGE_VARIABLE
+from search import options
 
 if TYPE_CHECKING:
     from search.study import StudySpec
@@ -32,45 +32,22 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Hyperparameter search for image-to-image GANs.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-Study = Annotated[Path, typer.Argument(help="Study file, e.g. studies/quickstart.yaml.")]
-Place = Annotated[Path, typer.Argument(help="Study file, or its results folder.")]
-Results = Annotated[Path, typer.Option(help="Folder of all studies' results.")]
-Data = Annotated[str | None, typer.Option(help="Folder of photos to use instead of the study's.")]
-Scale = Annotated[str | None, typer.Option(help="One of the study's own scales, e.g. small.")]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        envvar=STORAGE_VARIABLE,
-        help="Optuna storage URL, e.g. postgresql://user:password@host/db; default: SQLite in the results.",
-    ),
-]
-EngineName = Annotated[Literal["local", "ray"], typer.Option(help="Workers of this machine, or Ray's.")]
-Address = Annotated[
-    str | None,
-    typer.Option(help="A Ray cluster: auto, HOST:PORT or ray://HOST:PORT; default: a Ray of its own, on this machine."),
-]
-Checkpoints = Annotated[
-    str | None,
-    typer.Option(help="Folder or URL (s3://bucket/prefix) for checkpoints, which all nodes reach; default: results."),
-]
 BAD_INPUT, FAILED = 2, 1
 
 
 @app.command()
 def run(
-    study: Study,
-    scale: Scale = None,
-    data: Data = None,
-    trials: Annotated[int | None, typer.Option(help="Total number of trials; the same total again goes on.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Number of workers; default: one per GPU, else per core.")] = None,
-    results: Results = Path("results"),
-    storage: Storage = None,
-    takeover: Annotated[
-        bool, typer.Option("--takeover", help="Take it from a driver that died on another machine and left its lock.")
-    ] = False,
-    engine: EngineName = "local",
-    address: Address = None,
-    checkpoints: Checkpoints = None,
+    study: options.Study,
+    scale: options.Scale = None,
+    data: options.Data = None,
+    trials: options.Trials = None,
+    workers: options.Workers = None,
+    results: options.Results = Path("results"),
+    storage: options.Storage = None,
+    takeover: options.Takeover = False,
+    engine: options.EngineName = "local",
+    address: options.Address = None,
+    checkpoints: options.Checkpoints = None,
 ) -> None:
     """Runs a study, or goes on with it where it was left."""
     with _plain_errors():
@@ -101,7 +78,7 @@ def run(
 
 
 @app.command()
-def check(study: Study, scale: Scale = None, data: Data = None) -> None:
+def check(study: options.Study, scale: options.Scale = None, data: options.Data = None) -> None:
     """Reads a study and says what is wrong with it, or what it will do; starts nothing."""
     with _plain_errors():
         spec = _read(study, scale=scale, data=data, look=True)
@@ -109,10 +86,7 @@ def check(study: Study, scale: Scale = None, data: Data = None) -> None:
 
 
 @app.command()
-def settings(
-    words: Annotated[list[str] | None, typer.Argument(help="Parts of a key or name, e.g. dropout or asha.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/settings.md.")] = False,
-) -> None:
+def settings(words: options.Words = None, markdown: options.Markdown = False) -> None:
     """Explains what a study file may hold: all keys with values, defaults and sources; metrics, samplers, pruners."""
     with _plain_errors():
         from search.reference_page import explanation, index, page
@@ -121,16 +95,14 @@ def settings(
 
 
 @app.command()
-def status(place: Place, results: Results = Path("results")) -> None:
+def status(place: options.Place, results: options.Results = Path("results")) -> None:
     """Shows where a running or finished study stands."""
     with _plain_errors():
         _show(_folder(place, results))
 
 
 @app.command()
-def tensorboard(
-    place: Place, results: Results = Path("results"), port: Annotated[int, typer.Option(min=1, max=65535)] = 6006
-) -> None:
+def tensorboard(place: options.Place, results: options.Results = Path("results"), port: options.Port = 6006) -> None:
     """Serves a study's dashboard on this machine only."""
     with _plain_errors():
         logs = _folder(place, results) / "tensorboard"
@@ -144,33 +116,20 @@ def tensorboard(
 
 @app.command()
 def promote(
-    place: Place,
-    results: Results = Path("results"),
-    top: Annotated[int, typer.Option(min=1, help="Confirm so many of the best configurations.")] = 3,
-    seeds: Annotated[
-        int,
-        typer.Option(min=2, max=1000, help="Train each on so many fresh seeds, and again, while it tells too little."),
-    ] = 4,
-    most_seeds: Annotated[
-        int | None, typer.Option(min=2, max=1000, help="At most so many each; 16, or --seeds where that is more.")
-    ] = None,
-    pick: Annotated[
-        list[str] | None,
-        typer.Option(help="Confirm this trial instead: a number, knee or weights; may be given again."),
-    ] = None,
-    against: Annotated[
-        list[str] | None,
-        typer.Option(help="What knee and weights trade the objective against: parameters, step_seconds, a metric."),
-    ] = None,
-    weight: Annotated[
-        list[float] | None, typer.Option(help="For weights: the objective's, then one for each --against.")
-    ] = None,
-    to: Annotated[Path | None, typer.Option(help="Also copy the promoted configuration to this new file.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Move an earlier confirmation aside and begin anew.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Number of workers instead of the study's.")] = None,
-    engine: EngineName = "local",
-    address: Address = None,
-    checkpoints: Checkpoints = None,
+    place: options.Place,
+    results: options.Results = Path("results"),
+    top: options.Top = 3,
+    seeds: options.Seeds = 4,
+    most_seeds: options.MostSeeds = None,
+    pick: options.Pick = None,
+    against: options.Against = None,
+    weight: options.Weight = None,
+    to: options.To = None,
+    again: options.Again = False,
+    workers: options.OtherWorkers = None,
+    engine: options.EngineName = "local",
+    address: options.Address = None,
+    checkpoints: options.Checkpoints = None,
 ) -> None:
     """Confirms a study's best configurations beside the default on fresh seeds and photos, and promotes one."""
     with _plain_errors():
@@ -200,10 +159,7 @@ def promote(
 
 
 @app.command()
-def compare(
-    places: Annotated[list[Path], typer.Argument(help="Study files, or results folders.", metavar="PLACE")],
-    results: Results = Path("results"),
-) -> None:
+def compare(places: options.Places, results: options.Results = Path("results")) -> None:
     """Compares the trials of a study, and studies with each other: table, trials.csv, plots, report.html."""
     with _plain_errors():
         from search.compare import compare as compare_studies
@@ -223,9 +179,7 @@ def compare(
 
 
 @app.command()
-def dashboard(
-    place: Place, results: Results = Path("results"), port: Annotated[int, typer.Option(min=1, max=65535)] = 8080
-) -> None:
+def dashboard(place: options.Place, results: options.Results = Path("results"), port: options.Port = 8080) -> None:
     """Serves a study in optuna-dashboard, for reading, on this machine only."""
     with _plain_errors():
         from search.dashboard import serve
@@ -236,10 +190,10 @@ def dashboard(
 
 @app.command()
 def doctor(
-    study: Annotated[Path | None, typer.Option(help="Study file that shall run, or its results folder.")] = None,
-    results: Results = Path("results"),
-    storage: Storage = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    study: options.Examined = None,
+    results: options.Results = Path("results"),
+    storage: options.Storage = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Checks Python, the backend, GPUs, cores, memory, disks, photos and storage; says how to mend what is wrong."""
     with _plain_errors():
