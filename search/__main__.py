@@ -81,8 +81,10 @@ def run(
 def check(study: options.Study, scale: options.Scale = None, data: options.Data = None) -> None:
     """Reads a study and says what is wrong with it, or what it will do; starts nothing."""
     with _plain_errors():
-        spec = _read(study, scale=scale, data=data, look=True)
-    typer.echo(f"{study}: good. {spec.search.trials} trials over {', '.join(spec.space)}")
+        from search.outlook import outlook
+
+        lines = outlook(_read(study, scale=scale, data=data, look=True))
+    typer.echo(plain("\n  ".join([f"{study}: good", *lines])))
 
 
 @app.command()
