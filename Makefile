@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup setup-dev search status tensorboard compare dashboard promote train evaluate export colorize demo
-.PHONY: doctor audit check test chaos fuzz bench replay lock clean
+.PHONY: check-study doctor audit check test chaos fuzz bench replay lock clean
 
 STUDY ?= studies/quickstart.yaml
 DATA ?=
@@ -21,6 +21,10 @@ PICK ?=
 KILLS ?=
 EXAMPLES ?=
 AGAINST ?=
+WEIGHTS ?=
+AGAIN ?=
+TAKEOVER ?=
+PATIENCE ?=
 TIMES ?=
 TO ?=
 MODEL ?=
@@ -44,6 +48,10 @@ quote = '$(subst ','\'',$(value $(1)))'
 need = test -n $(call quote,$(1)) || { echo 'make $@: give $(1)=, e.g. $(1)=$(2)' >&2; exit 2; }
 # $(call option,--flag,NAME): nothing if variable NAME is empty.
 option = $(if $(value $(2)),$(1) $(call quote,$(2)))
+# $(call options,--flag,NAME): the flag before each word of variable NAME.
+options = $(foreach each,$(value $(2)),$(1) '$(subst ','\'',$(each))')
+# $(call flag,--flag,NAME): the flag alone, nothing if variable NAME is empty.
+flag = $(if $(value $(2)),$(1))
 place = $(call option,--engine,ENGINE) $(call option,--address,ADDRESS) $(call option,--checkpoints,CHECKPOINTS)
 
 help: ## List the commands
@@ -56,9 +64,13 @@ setup: ## Make or mend .venv; all other commands do so as well
 setup-dev:
 	@requirements/setup.sh dev
 
-search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORKERS= RESULTS= ENGINE= ADDRESS= CHECKPOINTS=
+search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORKERS= RESULTS= TAKEOVER=1 ENGINE= ADDRESS= CHECKPOINTS=
 	@$(VENV_PYTHON) -m search run $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA) \
-		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--results,RESULTS) $(place)
+		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--results,RESULTS) \
+		$(call flag,--takeover,TAKEOVER) $(place)
+
+check-study: setup ## Name every mistake of a study, or say what it will do; starts nothing: STUDY= SCALE= DATA=
+	@$(VENV_PYTHON) -m search check $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA)
 
 status: setup ## Show how a study stands: STUDY= RESULTS=
 	@$(VENV_PYTHON) -m search status $(call quote,STUDY) $(call option,--results,RESULTS)
@@ -72,15 +84,16 @@ compare: setup ## Table, trials.csv, plots and report.html of a study: STUDY= RE
 dashboard: setup ## Open a study in optuna-dashboard on 127.0.0.1 (EXTRAS=dashboard): STUDY= RESULTS= PORT=
 	@$(VENV_PYTHON) -m search dashboard $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--port,PORT)
 
-promote: setup ## Confirm the best few beside the default and promote one: STUDY= RESULTS= TOP= SEEDS= MOST_SEEDS= PICK= AGAINST= TO= WORKERS= ENGINE= ADDRESS= CHECKPOINTS=
+promote: setup ## Confirm the best few beside the default and promote one: STUDY= RESULTS= TOP= SEEDS= MOST_SEEDS= PICK= AGAINST= WEIGHTS= TO= AGAIN=1 WORKERS= ENGINE= ADDRESS= CHECKPOINTS=
 	@$(VENV_PYTHON) -m search promote $(call quote,STUDY) $(call option,--results,RESULTS) $(call option,--top,TOP) \
 		$(call option,--seeds,SEEDS) $(call option,--most-seeds,MOST_SEEDS) \
-		$(call option,--pick,PICK) $(call option,--against,AGAINST) $(call option,--to,TO) $(call option,--workers,WORKERS) $(place)
+		$(call options,--pick,PICK) $(call options,--against,AGAINST) $(call options,--weight,WEIGHTS) \
+		$(call option,--to,TO) $(call flag,--again,AGAIN) $(call option,--workers,WORKERS) $(place)
 
-train: setup ## Train one configuration to its end, or go on with it: CONFIG= SCALE= DATA= EPOCHS= OUT=
+train: setup ## Train one configuration to its end, or go on with it: CONFIG= SCALE= DATA= EPOCHS= PATIENCE= OUT=
 	@$(call need,CONFIG,config.yaml)
 	@$(VENV_PYTHON) -m colorgan train $(call quote,CONFIG) $(call option,--scale,SCALE) $(call option,--data,DATA) \
-		$(call option,--epochs,EPOCHS) $(call option,--out,OUT)
+		$(call option,--epochs,EPOCHS) $(call option,--patience,PATIENCE) $(call option,--out,OUT)
 
 evaluate: setup ## Measure a model photo by photo: MODEL= INPUT= OUT=
 	@$(call need,MODEL,results/runs/...)

@@ -108,6 +108,28 @@ def test_values_reach_the_program_as_they_were_typed(value: str):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("check-study STUDY=mine.yaml SCALE=small DATA=photos", "check mine.yaml --scale small --data photos"),
+        ("search STUDY=mine.yaml TAKEOVER=1", "run mine.yaml --takeover"),
+        ("promote STUDY=mine.yaml AGAIN=1 PICK=3", "promote mine.yaml --pick 3 --again"),
+        (
+            "promote STUDY=mine.yaml PICK=weights AGAINST='parameters step_seconds' WEIGHTS='1 0.5 0.2'",
+            "promote mine.yaml --pick weights --against parameters --against step_seconds "
+            "--weight 1 --weight 0.5 --weight 0.2",
+        ),
+    ],
+)
+def test_what_the_search_takes_make_takes_as_well(arguments: str, words: str):
+    assert dry_run(*shlex.split(arguments)) == [".venv/bin/python", "-m", "search", *words.split()]
+
+
+def test_a_value_of_several_words_reaches_the_program_as_it_was_typed():
+    words = dry_run("promote", "AGAINST=it's $HOME")
+    assert words[-4:] == ["--against", "it's", "--against", "$HOME"]
+
+
 def test_set_up_installs_once_and_then_does_nothing(project: Project):
     assert project.set_up().returncode == 0
     again = project.set_up()
