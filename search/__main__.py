@@ -11,20 +11,17 @@ if __name__ == "__main__":  # before the imports below, which take most of a sho
 
     hide_storage()
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from colorgan.disk import explain
-from colorgan.errors import BadInputError, CannotRunError
+from colorgan.errors import BadInputError
 from colorgan.interruption import INTERRUPTED, interruptible
-from colorgan.place import too_long
 from colorgan.plain_text import plain
 from search import options
+from search.plain_errors import FAILED, plain_errors
 
 if TYPE_CHECKING:
     from search.study import StudySpec
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Hyperparameter search for image-to-image GANs.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-BAD_INPUT, FAILED = 2, 1
 
 
 @app.command()
@@ -50,7 +46,7 @@ def run(
     checkpoints: options.Checkpoints = None,
 ) -> None:
     """Runs a study, or goes on with it where it was left."""
-    with _plain_errors():
+    with plain_errors():
         from search.run import run_study
         from search.view import TerminalView
         from search.workplace import Workplace
@@ -80,7 +76,7 @@ def run(
 @app.command()
 def check(study: options.Study, scale: options.Scale = None, data: options.Data = None) -> None:
     """Reads a study and says what is wrong with it, or what it will do; starts nothing."""
-    with _plain_errors():
+    with plain_errors():
         from search.outlook import outlook
 
         lines = outlook(_read(study, scale=scale, data=data, look=True))
@@ -99,14 +95,14 @@ def settings(words: options.Words = None, markdown: options.Markdown = False) ->
 @app.command()
 def status(place: options.Place, results: options.Results = Path("results")) -> None:
     """Shows where a running or finished study stands."""
-    with _plain_errors():
+    with plain_errors():
         _show(_folder(place, results))
 
 
 @app.command()
 def tensorboard(place: options.Place, results: options.Results = Path("results"), port: options.Port = 6006) -> None:
     """Serves a study's dashboard on this machine only."""
-    with _plain_errors():
+    with plain_errors():
         logs = _folder(place, results) / "tensorboard"
         if not logs.is_dir():
             command = f"python -m search run {quote(str(place))}"
@@ -134,7 +130,7 @@ def promote(
     checkpoints: options.Checkpoints = None,
 ) -> None:
     """Confirms a study's best configurations beside the default on fresh seeds and photos, and promotes one."""
-    with _plain_errors():
+    with plain_errors():
         from search.candidates import choose
         from search.outcome import promotion_table
         from search.promote import InterruptedPromotion, confirm
@@ -163,7 +159,7 @@ def promote(
 @app.command()
 def compare(places: options.Places, results: options.Results = Path("results")) -> None:
     """Compares the trials of a study, and studies with each other: table, trials.csv, plots, report.html."""
-    with _plain_errors():
+    with plain_errors():
         from search.compare import compare as compare_studies
         from search.compare import studies_view, trials_view, verdict_lines
         from search.view import make_console
@@ -183,7 +179,7 @@ def compare(places: options.Places, results: options.Results = Path("results")) 
 @app.command()
 def dashboard(place: options.Place, results: options.Results = Path("results"), port: options.Port = 8080) -> None:
     """Serves a study in optuna-dashboard, for reading, on this machine only."""
-    with _plain_errors():
+    with plain_errors():
         from search.dashboard import serve
         from search.storage import StudyFolder
 
@@ -198,7 +194,7 @@ def doctor(
     as_json: options.AsJson = False,
 ) -> None:
     """Checks Python, the backend, GPUs, cores, memory, disks, photos and storage; says how to mend what is wrong."""
-    with _plain_errors():
+    with plain_errors():
         from search.doctor.examination import consult
         from search.doctor.finding import Case
         from search.view import make_console
@@ -235,22 +231,6 @@ def _show(folder: Path) -> None:
     lines = summary_lines(result.spec, result.folder, result.records, result.summary, owner)
     for line in (*lines, *notes):
         console.print(line, soft_wrap=True, markup=False)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Shows errors that a user can mend as a message; exit code 2 for bad input, 1 for what cannot be done."""
-    try:
-        yield
-    except BadInputError as error:
-        typer.echo(plain(str(error)), err=True)
-        raise typer.Exit(BAD_INPUT) from None
-    except CannotRunError as error:
-        typer.echo(plain(str(error)), err=True)
-        raise typer.Exit(FAILED) from None
-    except OSError as error:
-        typer.echo(plain(too_long(error) or explain(error)), err=True)
-        raise typer.Exit(BAD_INPUT if too_long(error) else FAILED) from None
 
 
 if __name__ == "__main__":
