@@ -69,8 +69,9 @@ search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORK
 		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--results,RESULTS) \
 		$(call flag,--takeover,TAKEOVER) $(place)
 
-check-study: setup ## Name every mistake of a study, or say what it will do; starts nothing: STUDY= SCALE= DATA=
-	@$(VENV_PYTHON) -m search check $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA)
+check-study: setup ## Name every mistake of a study, or say what it will do; starts nothing: STUDY= SCALE= DATA= RESULTS=
+	@$(VENV_PYTHON) -m search check $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA) \
+		$(call option,--results,RESULTS)
 
 status: setup ## Show how a study stands: STUDY= RESULTS=
 	@$(VENV_PYTHON) -m search status $(call quote,STUDY) $(call option,--results,RESULTS)

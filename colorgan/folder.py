@@ -57,7 +57,7 @@ def list_photos(photos: str, *, most: int | None = None) -> Listing:
     Raises:
         PhotosError: There is no such folder.
     """
-    folder = SAMPLE_FOLDER if photos == SAMPLE else expanded(photos)
+    folder = photo_folder(photos)
     try:
         problem = "" if folder.is_dir() else _what_is_there(folder)
     except OSError as error:
@@ -75,6 +75,11 @@ def list_photos(photos: str, *, most: int | None = None) -> Listing:
     while pending and (most is None or len(files) < most):
         pending += _list_folder(folder, pending.pop(), seen, files, skipped)
     return Listing(folder, tuple(sorted(files, key=lambda file: file.name)), tuple(skipped))
+
+
+def photo_folder(photos: str) -> Path:
+    """Returns where `sample` or a folder lies, whether it is there or not."""
+    return SAMPLE_FOLDER if photos == SAMPLE else expanded(photos)
 
 
 def expanded(photos: str) -> Path:

@@ -130,7 +130,7 @@ def measured_crops(photos: Photos, config: TrainConfig) -> NDArray[np.uint8]:
     if not len(crops):
         raise PhotosError(
             f"data.photos: {config.data.photos}: no photos to {part}, on which validation.part {part} measures; raise "
-            f"data.{part}_fraction, name some in the folder's own split if it has one, or measure another part"
+            f"data.{part}_fraction, or name some in the folder's own split if it has one"
         )
     return crops
 

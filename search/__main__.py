@@ -74,13 +74,21 @@ def run(
 
 
 @app.command()
-def check(study: options.Study, scale: options.Scale = None, data: options.Data = None) -> None:
+def check(
+    study: options.Study,
+    scale: options.Scale = None,
+    data: options.Data = None,
+    results: options.Results = Path("results"),
+) -> None:
     """Reads a study and says what is wrong with it, or what it will do; starts nothing."""
     with plain_errors():
+        from search.admission import check_sense
         from search.outlook import outlook
+        from search.storage import StudyFolder
 
-        lines = outlook(_read(study, scale=scale, data=data, look=True))
-    typer.echo(plain("\n  ".join([f"{study}: good", *lines])))
+        spec = _read(study, scale=scale, data=data, look=True)
+        check_sense(spec, StudyFolder(results / spec.name))
+    typer.echo(plain("\n  ".join([f"{study}: good", *outlook(spec)])))
 
 
 @app.command()

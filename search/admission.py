@@ -35,15 +35,24 @@ def admit(spec: StudySpec, folder: StudyFolder, *, storage: str | None, view: Vi
     check_installed(spec.train.backend)
     check_place(folder.path, "--results", path_bytes=SQLITE_PATH_BYTES - len(f"/{folder.database.name}"))
     refuse_links_out(folder.path)
-    check_question(spec, folder)
-    if not folder.study.exists():
-        check_sources(spec, Space(spec.space, spec.train))
+    check_sense(spec, folder)
     try:
         photos = usable_photos(spec, progress=view.packing, whole=True)
     finally:
         view.end()
     check_photos(spec, folder, photos)
     return photos
+
+
+def check_sense(spec: StudySpec, folder: StudyFolder) -> None:
+    """Checks that a study can begin, or go on, with what it names and with what is there of it; reads no photo.
+
+    Raises:
+        StudyError: A study or a configuration that it begins with cannot be used; or as `check_question`.
+    """
+    check_question(spec, folder)
+    if not folder.study.exists():
+        check_sources(spec, Space(spec.space, spec.train))
 
 
 def check_question(spec: StudySpec, folder: StudyFolder) -> None:

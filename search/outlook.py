@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from colorgan.folder import SAMPLE, expanded, printable
+from colorgan.config import TrainConfig
+from colorgan.folder import SAMPLE, photo_folder, printable
+from search.photo_mistakes import why_empty
 from search.space import MAX_COMBINATIONS, Space
 from search.study import StudySpec
 from search.words import counted
@@ -10,12 +12,11 @@ from search.words import counted
 
 def outlook(spec: StudySpec) -> list[str]:
     """Returns what is trained at most, for how long, what for, and on which photos."""
-    photos = spec.train.data.photos
     return [
         _trainings(spec),
         f"each at most {_length(spec)}",
         _aims(spec),
-        f"photos: {SAMPLE if photos == SAMPLE else printable(str(expanded(photos).absolute()))}",
+        f"photos: {_photos(spec.train)}",
     ]
 
 
@@ -48,3 +49,10 @@ def _aims(spec: StudySpec) -> str:
     aims += [f"{one.direction} {one.words()}" for one in spec.further_objectives]
     bounds = ", ".join(f"{key} {bounds.words()}" for key, bounds in spec.constraints.items())
     return f"{', '.join(aims)}{f'; the best must have {bounds}' if bounds else ''}"
+
+
+def _photos(train: TrainConfig) -> str:
+    photos = train.data.photos
+    folder = SAMPLE if photos == SAMPLE else printable(str(photo_folder(photos).absolute()))
+    unconfirmed = why_empty(train, "confirm")
+    return f"{folder}{f'; `make promote` will find none ({unconfirmed})' if unconfirmed else ''}"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from colorgan.config import ConfigError, TrainConfig
-from colorgan.folder import SAMPLE, PhotosError, expanded, list_photos, printable
+from colorgan.folder import SAMPLE, PhotosError, expanded, list_photos, photo_folder, printable
 from colorgan.mistakes import Mistake
-from colorgan.split import NEEDED, find_split_file, read_split
+from colorgan.split import NEEDED, Part, find_split_file, read_split
 
 if TYPE_CHECKING:
     from colorgan.strict_yaml import YamlFile
@@ -35,10 +35,10 @@ def photo_mistakes(study: YamlFile, photos: str | None) -> list[Mistake]:
 
 
 def _mistakes(train: TrainConfig, beside: Path) -> list[Mistake]:
+    part = train.validation.part
     try:
         listing = list_photos(train.data.photos, most=len(NEEDED))
-        split_file = find_split_file(listing.folder)
-        split = read_split(split_file) if split_file is not None else None
+        empty, unmeasured = [reason for one in NEEDED if (reason := why_empty(train, one))], why_empty(train, part)
     except PhotosError as error:
         return [Mistake(_PHOTOS, str(error).removeprefix("data.photos: ") + _meant(train.data.photos, beside))]
     if len(listing.files) < len(NEEDED):
@@ -46,14 +46,23 @@ def _mistakes(train: TrainConfig, beside: Path) -> list[Mistake]:
             f"{printable(str(listing.folder))}: too few photos: {len(listing.files)} files; the least are {len(NEEDED)}"
         )
         return [Mistake(_PHOTOS, f"{message}, JPEG, PNG or WebP")]
-    part = train.validation.part
-    if split is not None and part not in split.values():
-        message = f"{part}: {printable(str(split_file))} gives it no photo; name some there, or measure another part"
-        return [Mistake(_PART, message)]
-    if split is None and part == "confirm" and not train.data.confirm_fraction:
-        message = "confirm: there are no such photos, as data.confirm_fraction is 0; raise it, or measure another part"
-        return [Mistake(_PART, message)]
-    return []
+    mistakes = [Mistake(_PHOTOS, reason) for reason in empty]
+    if part not in NEEDED and unmeasured:
+        mistakes.append(Mistake(_PART, f"{unmeasured}, or measure the part valid"))
+    return mistakes
+
+
+def why_empty(train: TrainConfig, part: Part) -> str:
+    """Returns why no photo is in a part, and what to do, as far as can be told without reading any; else nothing.
+
+    Raises:
+        PhotosError: The folder's own split is malformed.
+    """
+    if (split_file := find_split_file(photo_folder(train.data.photos))) is not None:
+        named = part in read_split(split_file).values()
+        return "" if named else f"{printable(str(split_file))} names no photo to {part}; name some there"
+    fractions = {"valid": train.data.valid_fraction, "confirm": train.data.confirm_fraction}
+    return "" if fractions.get(part, 1.0) else f"no photos to {part}, as data.{part}_fraction is 0; raise it"
 
 
 def _meant(photos: str, beside: Path) -> str:

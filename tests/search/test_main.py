@@ -57,6 +57,32 @@ def test_photos_that_are_not_there_are_a_mistake_of_the_study_by_file_line_and_k
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("learn_from: [results/nosuch]", "learn_from: results/nosuch: no study here"),
+        ("enqueue: [nosuch.yaml]", "enqueue: nosuch.yaml: no such file"),
+    ],
+)
+def test_what_a_study_begins_with_is_looked_for(study: Path, command: str, section: str, words: str) -> None:
+    study.write_text(GOOD + section)
+    result = search(command, study)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert list(Path().iterdir()) == [study]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_study_that_ran_otherwise_is_refused(study: Path, command: str) -> None:
+    folder = StudyFolder(Path("elsewhere/sky"))
+    folder.path.mkdir(parents=True)
+    folder.study.write_text(read_study(study).to_yaml().replace("filters: 4", "filters: 8"))
+    result = search(command, study, "--results", "elsewhere")
+    assert result.exit_code == 2
+    assert "elsewhere/sky: this study ran with another train.generator.filters (8, now 4)" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
 def test_a_broken_study_is_told_line_by_line_and_begins_nothing(study: Path, command: str) -> None:
     study.write_text(GOOD.replace("low: 1.0e-4", "low: 1.0").replace("trials: 7", "trials: seven"))
     result = search(command, study)

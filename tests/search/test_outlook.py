@@ -81,3 +81,9 @@ def test_the_folder_of_photos_is_told_in_full(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     assert lines()[3] == "photos: sample"
     assert lines(train={"data": {"photos": "holidays"}})[3] == f"photos: {tmp_path}/holidays"
+
+
+def test_photos_that_nothing_can_be_confirmed_on_are_told_before_a_search_is_run_on_them(tmp_path: Path) -> None:
+    data = {"photos": str(tmp_path), "confirm_fraction": 0.0}
+    reason = "no photos to confirm, as data.confirm_fraction is 0; raise it"
+    assert lines(train={"data": data})[3] == f"photos: {tmp_path}; `make promote` will find none ({reason})"

@@ -88,14 +88,22 @@ def test_a_folder_beside_the_study_is_named_where_the_command_starts_elsewhere(h
 def test_a_part_that_no_photo_is_in_is_named_before_any_is_read(home: Path) -> None:
     look(part="confirm")
     look(part="confirm", data="mine")
-    where = "study.yaml:7: train.validation.part: confirm: "
+    where = "study.yaml:7: train.validation.part: "
     none = told(part="confirm", sample="mine, confirm_fraction: 0.0")
-    assert none.startswith(f"{where}there are no such photos, as data.confirm_fraction is 0; raise it")
+    assert none.startswith(f"{where}no photos to confirm, as data.confirm_fraction is 0; raise it")
     names = [photo.name for photo in (home / "mine/two").iterdir()]
     (home / "mine/two/split.csv").write_text(f"file,split\n{names[0]},train\n{names[1]},valid\n")
-    assert told(part="confirm", sample="mine/two").startswith(f"{where}mine/two/split.csv gives it no photo")
+    assert told(part="confirm", sample="mine/two").startswith(f"{where}mine/two/split.csv names no photo to confirm")
     (home / "mine/two/split.csv").write_text(f"file,split\n{names[0]},training\n")
     assert "study.yaml:4: train.data.photos: mine/two/split.csv:2: split is 'training'" in told(sample="mine/two")
+
+
+def test_parts_that_every_study_needs_are_named_where_the_photos_are(home: Path) -> None:
+    message = told(sample="mine, valid_fraction: 0.0")
+    assert message == "study.yaml:4: train.data.photos: no photos to valid, as data.valid_fraction is 0; raise it"
+    names = [photo.name for photo in (home / "mine/two").iterdir()]
+    (home / "mine/two/split.csv").write_text(f"file,split\n{names[0]},valid\n{names[1]},valid\n")
+    assert "train.data.photos: mine/two/split.csv names no photo to train; " in told(sample="mine/two")
 
 
 def test_without_a_look_photos_need_not_be_there(home: Path) -> None:
