@@ -94,7 +94,7 @@ def check(
 @app.command()
 def settings(words: options.Words = None, markdown: options.Markdown = False) -> None:
     """Explains what a study file may hold: all keys with values, defaults and sources; metrics, samplers, pruners."""
-    with _plain_errors():
+    with plain_errors():
         from search.reference_page import explanation, index, page
 
         typer.echo(page() if markdown else explanation(words) if words else index())
