@@ -343,8 +343,8 @@ def test_nothing_is_written_where_a_link_leads_out_of_a_study(hostile: StudyFold
     (outside / "victim").write_text("precious")
     (hostile.path / link).symlink_to(outside if link in ("plots", "confirm") else outside / "victim")
     place = hostile.study if command == "run" else hostile.path
-    results = ("--results", hostile.path.parent) if command == "run" else ()
-    result = invoke(command, place, *results)
+    more = ("--results", hostile.path.parent, "--data", "sample") if command == "run" else ()  # its own are not there
+    result = invoke(command, place, *more)
     assert (result.exit_code, "a link that leads out of" in result.stderr) == (2, True), result.output
     assert [path.name for path in outside.iterdir()] == ["victim"]
     assert (outside / "victim").read_text() == "precious"
