@@ -20,14 +20,26 @@ def outlook(spec: StudySpec) -> list[str]:
     ]
 
 
+def trials_at_most(spec: StudySpec, limit: int | None) -> str:
+    """Returns how many trials there are, further seeds aside.
+
+    Args:
+        spec: The study.
+        limit: Of its space: as many configurations as there are.
+    """
+    wanted = spec.search.trials
+    if limit is None or limit >= wanted:
+        return counted(wanted, "trial")
+    return f"{counted(limit, 'trial')} (there are no more configurations; {wanted:,} are wanted)"
+
+
 def _trainings(spec: StudySpec) -> str:
     """Returns how many trials there are at most, and how many configurations where these can be counted."""
     wanted, limit = spec.search.trials, Space(spec.space, spec.train).limit(spec)
     first, seeds = min(wanted, limit or wanted), spec.search.seeds_per_trial
-    line = f"{counted(first, 'trial')} over {', '.join(spec.space)}"
-    if limit is not None and limit <= MAX_COMBINATIONS:
+    line = f"{trials_at_most(spec, limit)} over {', '.join(spec.space)}"
+    if limit is not None and wanted <= limit <= MAX_COMBINATIONS:
         line += f", which have {counted(limit, 'configuration')}"
-        line += f", fewer than the {wanted:,} trials wanted" if limit < wanted else ""
     return line if seeds == 1 else f"{line}; with {seeds} seeds each at most {counted(first * seeds, 'trial')}"
 
 

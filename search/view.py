@@ -15,6 +15,7 @@ from rich.text import Text
 
 from colorgan.plain_console import PlainConsole
 from search.aims import Aims
+from search.outlook import trials_at_most
 from search.snapshot import Snapshot, best_seeds, count_states
 from search.space import Space
 from search.study import StudySpec
@@ -103,8 +104,9 @@ class TerminalView(View):
         """Says what will be done and where to watch it."""
         self.end()
         self._spec = spec
+        limit = None if at_most else Space(spec.space, spec.train).limit(spec)  # a plan chooses from no space
         for line in (
-            f"study {spec.name}: {'at most ' if at_most else ''}{spec.search.trials} trials, results in {folder}",
+            f"study {spec.name}: {'at most ' if at_most else ''}{trials_at_most(spec, limit)}, results in {folder}",
             f"photos: {photos}",
             f"watch: make tensorboard STUDY={quote(str(folder))}   stop: Ctrl-C (resumable)",
         ):

@@ -30,7 +30,7 @@ def lines(*, space: dict[str, Any] = SPACE, search: dict[str, Any] | None = None
     ("search", "words"),
     [
         ({}, f"5 trials over {NAMES}, which have 7 configurations"),
-        ({"trials": 9}, f"7 trials over {NAMES}, which have 7 configurations, fewer than the 9 trials wanted"),
+        ({"trials": 9}, f"7 trials (there are no more configurations; 9 are wanted) over {NAMES}"),
         ({"trials": 9, "repeat_configurations": True}, f"9 trials over {NAMES}"),
         ({"trials": 1}, f"1 trial over {NAMES}, which have 7 configurations"),
         (

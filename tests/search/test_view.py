@@ -216,6 +216,17 @@ def test_the_first_line_says_how_many_trials_there_will_be(tmp_path: Path, at_mo
     assert words in output.getvalue()
 
 
+def test_the_first_line_promises_no_more_trials_than_there_are_configurations(tmp_path: Path) -> None:
+    few = {"generator.normalization": {"type": "categorical", "choices": ["batch", "none"]}}
+    spec = StudySpec.model_validate({"name": "sky", "space": few})
+    plain, output = console(terminal=False)
+    SteadyView(TerminalView(plain)).start(spec, tmp_path, "")
+    assert "study sky: 2 trials (there are no more configurations; 50 are wanted), results in" in output.getvalue()
+    plain, output = console(terminal=False)
+    SteadyView(TerminalView(plain)).start(spec, tmp_path, "", at_most=True)
+    assert "study sky: at most 50 trials, results in" in output.getvalue()
+
+
 def test_a_quiet_view_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     view = View()
     view.packing(1, 2)
