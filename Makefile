@@ -9,6 +9,7 @@ STUDY ?= studies/quickstart.yaml
 DATA ?=
 TRIALS ?=
 WORKERS ?=
+HOURS ?=
 SCALE ?=
 RESULTS ?=
 CONFIG ?=
@@ -64,10 +65,10 @@ setup: ## Make or mend .venv; all other commands do so as well
 setup-dev:
 	@requirements/setup.sh dev
 
-search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORKERS= RESULTS= TAKEOVER=1 ENGINE= ADDRESS= CHECKPOINTS=
+search: setup ## Run a study, or go on with it: STUDY= SCALE= DATA= TRIALS= WORKERS= HOURS= RESULTS= TAKEOVER=1 ENGINE= ADDRESS= CHECKPOINTS=
 	@$(VENV_PYTHON) -m search run $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA) \
-		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--results,RESULTS) \
-		$(call flag,--takeover,TAKEOVER) $(place)
+		$(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--hours,HOURS) \
+		$(call option,--results,RESULTS) $(call flag,--takeover,TAKEOVER) $(place)
 
 check-study: setup ## Name every mistake of a study, or say what it will do; starts nothing: STUDY= SCALE= DATA= RESULTS=
 	@$(VENV_PYTHON) -m search check $(call quote,STUDY) $(call option,--scale,SCALE) $(call option,--data,DATA) \

@@ -38,6 +38,7 @@ def run(
     data: options.Data = None,
     trials: options.Trials = None,
     workers: options.Workers = None,
+    hours: options.Hours = None,
     results: options.Results = Path("results"),
     storage: options.Storage = None,
     takeover: options.Takeover = False,
@@ -52,7 +53,7 @@ def run(
         from search.workplace import Workplace
 
         place = Workplace(engine, address, checkpoints)
-        spec = _read(study, scale=scale, data=data, trials=trials, workers=workers, look=True)
+        spec = _read(study, scale=scale, data=data, trials=trials, workers=workers, hours=hours, look=True)
         view = TerminalView()
         result = run_study(spec, results=results, storage=storage, view=view, takeover=takeover, workplace=place)
         _show(result.folder)
@@ -60,6 +61,9 @@ def run(
     if ending == "interrupted":
         typer.echo("interrupted and saved; the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED)
+    if ending == "time limit":
+        typer.echo("stopped in time and saved; the same command goes on", err=True)
+        return
     if ending == "blocked":
         typer.echo("stopped by what is said above; once that is mended, the same command goes on", err=True)
         raise typer.Exit(FAILED)

@@ -32,6 +32,7 @@ from search.source import TrialSource
 from search.stopping import Ending, Stopping
 from search.storage import StudyFolder
 from search.study import StudySpec
+from search.words import duration
 
 POLL_SECONDS = 0.2
 
@@ -244,5 +245,5 @@ class Driver:
         self._trials.end_overdue(self._spec.search.trial_timeout_seconds, away=self._absence.seconds())
         limit = self._spec.search.study_timeout_seconds
         if limit and not self._stopping.begun and self._clock() - self._started > limit:
-            self._say(f"stopping: study_timeout_seconds {limit:g} is over")
+            self._say(f"stopping after {duration(limit)}: running trials are saved")
             self._stop("time limit")

@@ -17,6 +17,9 @@ Data = Annotated[str | None, typer.Option(help="Folder of photos to use instead 
 Scale = Annotated[str | None, typer.Option(help="One of the study's own scales, e.g. small.")]
 Trials = Annotated[int | None, typer.Option(help="Total number of trials; the same total again goes on.")]
 Workers = Annotated[int | None, typer.Option(help="Number of workers; default: one per GPU, else per core.")]
+Hours = Annotated[
+    float | None, typer.Option(help="Stop after so long, with what runs saved; the same command goes on.")
+]
 Storage = Annotated[
     str | None,
     typer.Option(

@@ -189,7 +189,8 @@ class Search(Part):
     trial_timeout_seconds: Seconds = None
     """A trial that takes longer is stopped and fails."""
     study_timeout_seconds: Seconds = None
-    """After this time the study stops as if interrupted; the same command continues it."""
+    """After this time running trials are saved and the study stops; the same command goes on, for as long again. `run
+    --hours` and `make search HOURS=` say it too."""
     stuck_seconds: Seconds = 120.0
     """A worker that neither says nor computes anything for so long, though it has a trial, is replaced; null: never."""
     retries: Annotated[int, Field(ge=0)] = 3

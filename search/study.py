@@ -148,9 +148,14 @@ class StudySpec(Part):
         return self.train.validation.part != "confirm"
 
     def with_overrides(
-        self, *, data: str | None = None, trials: int | None = None, workers: Literal["auto"] | int | None = None
+        self,
+        *,
+        data: str | None = None,
+        trials: int | None = None,
+        workers: Literal["auto"] | int | None = None,
+        hours: float | None = None,
     ) -> StudySpec:
-        """Returns the study with what a command line says: another folder of photos, number of trials or workers.
+        """Returns the study with what a command line says: other photos, number of trials or workers, time limit.
 
         Raises:
             StudyError: A value that is not allowed.
@@ -158,7 +163,9 @@ class StudySpec(Part):
         tree = self.model_dump()
         if data is not None:
             tree["train"]["data"]["photos"] = data
-        tree["search"] |= {k: v for k, v in (("trials", trials), ("workers", workers)) if v is not None}
+        seconds = None if hours is None else 3600.0 * hours
+        changed = {"trials": trials, "workers": workers, "study_timeout_seconds": seconds}
+        tree["search"] |= {key: value for key, value in changed.items() if value is not None}
         try:
             return StudySpec.model_validate(tree)
         except ValidationError as error:
@@ -188,6 +195,7 @@ def read_study(
     data: str | None = None,
     trials: int | None = None,
     workers: Literal["auto"] | int | None = None,
+    hours: float | None = None,
     look: bool = False,
 ) -> StudySpec:
     """Reads a study file, at one of its scales if it is named, and changes in it what is given here.
@@ -214,7 +222,7 @@ def read_study(
     mistakes.sort(key=lambda mistake: file.line(mistake.keys))
     if mistakes or looked or isinstance(study, list):
         raise StudyError("\n".join([*listed(mistakes, file.where), *listed(looked)]))
-    return study.with_overrides(data=data, trials=trials, workers=workers)
+    return study.with_overrides(data=data, trials=trials, workers=workers, hours=hours)
 
 
 def _validate(tree: Any) -> StudySpec | list[Mistake]:

@@ -92,10 +92,20 @@ def test_a_broken_study_is_told_line_by_line_and_begins_nothing(study: Path, com
     assert list(Path().iterdir()) == [study]
 
 
-@pytest.mark.parametrize("option", [("--trials", 0), ("--workers", 0), ("--workers", "many"), ("--data", "")])
+@pytest.mark.parametrize(
+    "option", [("--trials", 0), ("--workers", 0), ("--workers", "many"), ("--hours", 0), ("--data", "")]
+)
 def test_a_bad_option_is_bad_input(study: Path, option: tuple[str, object]) -> None:
     assert search("run", study, *option).exit_code == 2
     assert list(Path().iterdir()) == [study]
+
+
+def test_a_study_whose_hours_are_over_ends_well_and_is_left_to_go_on(study: Path) -> None:
+    result = search("run", study, "--hours", 0.0002)
+    assert (result.exit_code, "stopping after 1 s" in result.output) == (0, True), result.output
+    assert "stopped in time and saved; the same command goes on" in result.stderr
+    status = search("status", Path("results/sky"))
+    assert "it ended by: time limit); the same command goes on" in status.output
 
 
 def test_a_study_that_is_not_there_is_bad_input(study: Path) -> None:

@@ -401,11 +401,14 @@ def test_a_study_made_in_python_is_checked_like_a_file():
         StudySpec(name="mine", space={"losses.l1": FloatParameter(low=1, high=2)})
 
 
-def test_the_command_line_changes_photos_trials_and_workers_and_nothing_else(write):
+def test_the_command_line_changes_photos_trials_workers_and_time_and_nothing_else(write):
     path = write({})
-    study, changed = read_study(path), read_study(path, data="/photos", trials=99, workers=2)
+    study, changed = read_study(path), read_study(path, data="/photos", trials=99, workers=2, hours=0.5)
     assert (changed.train.data.photos, changed.search.trials, changed.search.workers) == ("/photos", 99, 2)
-    assert changed.with_overrides(data="sample", trials=4, workers="auto") == study
+    assert changed.search.study_timeout_seconds == 1800
+    unlimited = changed.search.model_copy(update={"study_timeout_seconds": None})
+    without = changed.model_copy(update={"search": unlimited})
+    assert without.with_overrides(data="sample", trials=4, workers="auto") == study
     with pytest.raises(StudyError, match=r"^search.trials: must be at least 1; received 0$"):
         read_study(path, trials=0)
 
