@@ -231,8 +231,8 @@ def _drive(
                 ending = driver.run()
         finally:
             last = driver.snapshot()
+            writer.write(last, ending or "error")  # first: a view may be a caller's own, and raise again
             view.show(last)
-            writer.write(last, ending or "error")
 
 
 def _describe(photos: Photos) -> str:

@@ -31,8 +31,10 @@ from search.engines.local import LocalEngine
 from search.messages import Job, TrialEnded
 from search.outcome_files import TableWriter
 from search.run import load_result, run_study
+from search.snapshot import Snapshot
 from search.storage import StudyFolder
 from search.study import read_study
+from search.view import View
 
 pytestmark = pytest.mark.timeout(900)  # the limit counts a fixture in its first test, and machines may be slow
 ROOT = Path(__file__).parents[2]
@@ -458,3 +460,18 @@ def test_a_killed_worker_is_counted_and_its_trial_went_on_from_its_checkpoint(ba
     assert log.count(" epoch 1, step 8, objective") == 1
     assert folder.trial(1).log.read_text().count("continued from the checkpoint") == 3
     assert read_study(folder.study).search.trials == 3
+
+
+class BrokenView(View):
+    """A caller's own, whose code fails whenever it is called."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        raise ZeroDivisionError(f"{len(snapshot.records)} trials")
+
+
+def test_a_study_whose_view_fails_has_ended_by_an_error_and_leaves_its_tables(tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text(LONG)
+    with pytest.raises(ZeroDivisionError):
+        run_study(read_study(tmp_path / "long.yaml"), results=tmp_path, view=BrokenView())
+    assert load_result(tmp_path / "long").summary["ending"] == "error"
+    assert StudyFolder(tmp_path / "long").trials_table.exists()
