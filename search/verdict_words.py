@@ -141,7 +141,8 @@ def _aims(verdict: Verdict) -> list[str]:
     if verdict.aims.constraints:
         words = "; ".join(f"{key} {bounds.words()}" for key, bounds in verdict.aims.constraints.items())
         out = sum(not record.feasible for record in verdict.result.records)
-        sentences.append(f"{counted(out, 'trial')} violated a constraint ({words}) and cannot be the best.")
+        behind = f"{counted(out, 'trial')} violated a constraint ({words}) and cannot be the best."
+        sentences.append(behind if out else f"No trial violated a constraint ({words}).")
     if verdict.aims.several and (front := study_front(verdict.ranked, verdict.aims)):
         goals = [verdict.objective.metric, *(one.words() for one in verdict.aims.further)]
         listed = [

@@ -345,6 +345,20 @@ def test_trials_that_cannot_be_the_best_say_what_mattered_too(make: Make) -> Non
     assert said == "Too early to say what mattered: 9 configurations complete or pruned, and it takes 10."
 
 
+def test_constraints_that_all_trials_hold_rule_none_out(make: Make) -> None:
+    pale = trial(0, 18.0, violations={"valid/colorfulness_ratio": 0.1})
+    for name, record, said in (
+        ("held", trial(0, 18.0), "No trial violated a constraint (valid/colorfulness_ratio at least 0.5)."),
+        (
+            "broken",
+            pale,
+            "1 trial violated a constraint (valid/colorfulness_ratio at least 0.5) and cannot be the best.",
+        ),
+    ):
+        study = spec(name, constraints={"valid/colorfulness_ratio": {"min": 0.5}})
+        assert said in verdict_words.cost(judge(make([record], study)))
+
+
 def test_importance_knows_conditional_and_categorical_parameters_and_its_limits() -> None:
     space = {
         "generator.normalization": {"type": "categorical", "choices": ["batch", "none"]},
