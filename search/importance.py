@@ -5,7 +5,7 @@ with their ranks shuffled; a parameter stands out where it explains more than ne
 Pruned trials take part, ranked below every complete one as in Optuna's TPE: in a study that prunes well they are most
 of what is known of bad regions, and PED-ANOVA needs ranks only. So do those that violate a constraint, for none of them
 is among the best. A configuration counts once, whatever the number of its seeds: as so many trials it would pass for
-that many that agree, which no shuffle brings about.
+that many that agree, which no shuffle brings about; nor do the shorter trials count that Hyperband gave it before.
 Source: Watanabe et al. 2023, arXiv 2304.10255; conditional parameters: arXiv 2601.20800.
 """
 
@@ -21,7 +21,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from colorgan.record import TrialRecord
-from search.snapshot import configurations, group_of, ranked_configurations
+from search.snapshot import configurations, ranked_configurations
 from search.space import Space
 from search.study import StudySpec
 
@@ -73,15 +73,16 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> tuple[Import
 
 def judged(spec: StudySpec, records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Returns a trial of each configuration that says what mattered: by rank, then infeasible, then pruned ones."""
-    complete = configurations(records)
-    known = {group_of(seeds.first) for seeds in complete}
+    complete, space = configurations(records), Space(spec.space, spec.train)
+    known = {space.key(seeds.first.params) for seeds in complete}
+    pruned = {space.key(record.params): record for record in records if record.state == "pruned"}
     order = [
         *ranked_configurations(records, spec.objective.direction),
         *(seeds for seeds in complete if not seeds.feasible),
     ]
     return [
         *(seeds.first for seeds in order),
-        *(record for record in records if record.state == "pruned" and group_of(record) not in known),
+        *(record for key, record in pruned.items() if key not in known),
     ]
 
 

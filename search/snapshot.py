@@ -106,7 +106,7 @@ def configurations(records: Iterable[TrialRecord]) -> list[Seeds]:
     groups: dict[str, list[TrialRecord]] = {}
     for record in sorted(records, key=lambda record: record.number):
         if record.state == "complete" and record.objective is not None:
-            groups.setdefault(group_of(record), []).append(record)
+            groups.setdefault(record.group or group_name(record.number), []).append(record)
     return [Seeds(tuple(group)) for group in groups.values()]
 
 
@@ -127,11 +127,6 @@ def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
     Of a configuration that was trained with several seeds the means count, and its trials stay together.
     """
     return [record for seeds in ranked_configurations(records, direction) for record in seeds.records]
-
-
-def group_of(record: TrialRecord) -> str:
-    """Returns the name of a trial's group, all of one configuration."""
-    return record.group or group_name(record.number)
 
 
 def group_name(number: int) -> str:

@@ -22,7 +22,7 @@ from search import verdict_words
 from search.__main__ import app
 from search.candidates import candidates
 from search.compare import compare, differences, studies_view, trials_view
-from search.importance import importances
+from search.importance import importances, judged
 from search.outcome import summary_lines, summary_table
 from search.run import load_result
 from search.standings import standings
@@ -343,6 +343,14 @@ def test_trials_that_cannot_be_the_best_say_what_mattered_too(make: Make) -> Non
     few = [*records[:4], *records[12:17], trial(24, 17.0, group="trial-0000"), trial(25, 17.0, group="trial-0001")]
     said = verdict_words.importance(judge(make(few, spec("few", constraints=study.constraints))))[0]
     assert said == "Too early to say what mattered: 9 configurations complete or pruned, and it takes 10."
+
+
+def test_trials_that_hyperband_went_on_with_are_no_evidence_against_what_they_became() -> None:
+    params = [{RATE: 1e-3, WEIGHT: 5.0 + n} for n in range(3)]
+    rounds = [(n, "pruned", params[n]) for n in range(3)] + [(3, "pruned", params[0]), (4, "complete", params[0])]
+    rounds += [(5, "pruned", params[1])]
+    records = [trial(n, 18.0, state=state, params=given) for n, state, given in rounds]
+    assert [record.params for record in judged(spec(), records)] == params
 
 
 def test_constraints_that_all_trials_hold_rule_none_out(make: Make) -> None:
