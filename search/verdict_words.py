@@ -215,9 +215,10 @@ def _confirmed(verdict: Verdict, winner: Candidate) -> list[str]:
         level = f"{verdict.confirmation.level:.0%} " if verdict.confirmation else ""
         sentences.append(f"{gain} ({level}interval {number(low)} to {number(high)}).")
     known = {candidate.trial for candidate in candidates}
-    if verdict.ranked and (best := verdict.ranked[0]).number not in known:
+    best = next(iter(verdict.configurations), None)
+    if best and not known & {record.number for record in best.records}:
         sentences.append(
-            f"Trial {best.number} has reached {number(verdict.value(best))} in the search and is not "
+            f"Trial {best.first.number} has reached {number(best.mean)} in the search and is not "
             f"confirmed.{_promote(verdict, 'To do so')}"
         )
     return sentences

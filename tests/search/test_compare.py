@@ -239,6 +239,14 @@ def test_a_confirmation_decides(make: Make) -> None:
     assert "promoted" in next(row.marks for row in standings(verdict) if row.name == "trial 1")
 
 
+def test_a_configuration_is_confirmed_by_whichever_of_its_seeds_was_picked(make: Make) -> None:
+    folder = make([trial(0, 18.0), trial(1, 15.0), trial(2, 17.5), trial(3, 17.0, group="trial-0001")])
+    confirm(folder, "trial 1")
+    path = folder / "promoted" / "confirmation.json"
+    path.write_text(path.read_text().replace('"trial": 1', '"trial": 3'))
+    assert "is not confirmed" not in " ".join(verdict_words.certainty(judge(folder)))
+
+
 def test_a_winner_without_a_default_beside_it_has_kept_no_lead(make: Make) -> None:
     folder = make([trial(0, 18.0), trial(1, 16.8)])
     confirm(folder, "trial 1", fit=False)
