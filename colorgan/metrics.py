@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from colorgan.backend import multiplies_exactly
 from colorgan.color import CHROMA_LIMIT, Planes, displayed_planes, lab_planes, split_photo
+from colorgan.epoch import VALID_METRICS
 
 REAL_COLORFULNESS = "valid/real_colorfulness"  # measured per photo only to give valid/colorfulness_ratio
 PSNR_LIMIT_DB = 100.0  # of photos that are equal; beyond float32's own rounding
@@ -62,13 +63,14 @@ def measure_photos(lightness: Any, real_chroma: Any, generated_chroma: Any) -> d
 
 
 def average_metrics(per_photo: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
-    """Averages what `measure_photos` returns over photos, and adds valid/colorfulness_ratio.
+    """Averages what `measure_photos` returns over photos: `VALID_METRICS`, in their order.
 
-    The ratio is that of the means, so that a few near-gray photos do not rule it.
+    The ratio of colourfulness is that of the means, so that a few near-gray photos do not rule it.
     """
     means = {key: float(np.mean(values, dtype=np.float64)) for key, values in per_photo.items()}
     real = means.pop(REAL_COLORFULNESS)
-    return {**means, "valid/colorfulness_ratio": means["valid/colorfulness"] / max(real, LEAST_COLORFULNESS)}
+    means["valid/colorfulness_ratio"] = means["valid/colorfulness"] / max(real, LEAST_COLORFULNESS)
+    return {metric.key: means[metric.key] for metric in VALID_METRICS}  # JAX returns dictionaries sorted by key
 
 
 def mean_chroma(photos: NDArray[np.uint8]) -> NDArray[np.float32]:

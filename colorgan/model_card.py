@@ -116,7 +116,7 @@ def write_card(run: TrainedRun, path: Path, *, files: Sequence[str]) -> None:
         "Versions": ", ".join(f"{name} {number}" for name, number in versions().items()) + " (of this export)",
         "Configuration": f"```yaml\n{config.to_yaml().strip()}\n```",
     }
-    title = f"# Photo colorization: generator after {checkpoint.epoch} epochs"
+    title = f"# Photo colorization: generator after epoch {checkpoint.epoch}"
     body = [f"## {name}\n\n{text.strip()}" for name, text in sections.items()]
     path.write_text("\n\n".join([title, *body]) + "\n", encoding="utf-8")
 
