@@ -78,9 +78,13 @@ class Pool(Generic[Worker]):
             worker.stop(StopTrial(number, save))
 
     def kill(self, number: int) -> None:
-        """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause."""
+        """Ends the worker of a trial at once; where it trains others as well, the trial leaves at the next pause.
+
+        A worker that comes to none is ended as one that does nothing any more.
+        """
         for worker in self._having(number):
             if len(worker.load.jobs) > 1:
+                worker.load.must_leave(number)
                 worker.stop(StopTrial(number, save=False))
             else:
                 worker.kill(ON_PURPOSE)
@@ -98,6 +102,8 @@ class Pool(Generic[Worker]):
             worker.excuse(away)
             if limit is not None and worker.stuck_seconds() > limit:
                 worker.kill(f"its worker process did nothing for {limit:g} s (stuck_seconds) and was ended")
+            elif limit is not None and worker.load.deaf_seconds() > limit:
+                worker.kill(f"its worker process came to no pause for {limit:g} s (stuck_seconds) and was ended")
 
     def _having(self, number: int) -> list[Worker]:
         return [worker for worker in self._workers.values() if number in worker.load.jobs]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from search.messages import Event, Job, PlacesMeasured, TrialEnded
 
 
@@ -22,6 +24,7 @@ class Workload:
             places: For so many trials at a time; None: for as many as the worker measures to be best.
         """
         self.jobs: dict[int, Job] = {}
+        self._overdue: dict[int, float] = {}  # when it was told to leave them, monotonic
         self.leaving, self.trials = False, 0
         self.architectures: frozenset[str] = frozenset()
         self._places = places
@@ -51,6 +54,7 @@ class Workload:
             self._measured[event.architecture] = event.places
         elif isinstance(event, TrialEnded):
             self.jobs.pop(event.number, None)
+            self._overdue.pop(event.number, None)
             self.architectures = event.architectures
             self.trials += 1
 
@@ -58,6 +62,14 @@ class Workload:
     def _has_lone(self) -> bool:
         """Whether it has a trial that is to be alone."""
         return any(job.alone for job in self.jobs.values())
+
+    def must_leave(self, number: int) -> None:
+        """Notes that it is told to leave a trial that has run for too long."""
+        self._overdue.setdefault(number, time.monotonic())
+
+    def deaf_seconds(self) -> float:
+        """Returns for how long it has had a trial that it must leave; 0 where there is none."""
+        return time.monotonic() - min(self._overdue.values()) if self._overdue else 0.0
 
     def outlives(
         self, event: TrialEnded, *, memory_bytes: int, most_trials: int | None, most_bytes: int | None

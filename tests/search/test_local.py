@@ -58,6 +58,17 @@ while True:
 """
 
 
+BUSY = """
+import sys
+from multiprocessing.connection import Connection
+from search.messages import WorkerReady
+connection = Connection(int(sys.argv[3]))
+connection.send(WorkerReady(0, "CPU", 0.1))
+while True:
+    pass
+"""
+
+
 def study_of(train: dict[str, Any] = TRAIN, **search: Any) -> StudySpec:
     return StudySpec.model_validate({"name": "study", "train": train, "space": SPACE, "search": search})
 
@@ -177,6 +188,30 @@ def test_that_the_driver_was_away_is_not_held_against_a_worker(tmp_path: Path, m
         (lost,) = hear(engine, lambda _: True)
         assert isinstance(lost, WorkerLost)
         assert lost.reason == "its worker process did nothing for 2 s (stuck_seconds) and was ended"
+    finally:
+        engine.close()
+
+
+def test_a_worker_of_several_trials_that_computes_for_ever_does_not_outlast_the_limit_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = tmp_path / "python"
+    busy.write_text(f"#!{sys.executable}\n{BUSY}")
+    busy.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(busy))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    engine = LocalEngine(workers=1, logs=tmp_path / "logs", places=2, stuck_seconds=3.0)
+    engine.start()
+    try:
+        wait_until_idle(engine, 2)
+        for number in (0, 1):
+            engine.dispatch(0, job(number, tmp_path))
+        engine.kill(0)
+        lost = hear(engine, lambda event: isinstance(event, WorkerLost), 60.0)
+        assert [event.number for event in lost if isinstance(event, WorkerLost)] == [0, 1]
+        assert {event.reason for event in lost if isinstance(event, WorkerLost)} == {
+            "its worker process came to no pause for 3 s (stuck_seconds) and was ended"
+        }
     finally:
         engine.close()
 
