@@ -58,7 +58,18 @@ def stopped_by_signals(stop: Callable[[int], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is heed:  # else somebody has set another since
+                signal.signal(number, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Lets what must not be cut in half come to its end; a signal that would have cut it counts then."""
+    came: list[int] = []
+    with stopped_by_signals(came.append):
+        yield
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 def _handle_with(handler: Callable[[int, FrameType | None], None]) -> None:

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 import colorgan
 import search
 from colorgan.config import Backend
+from colorgan.interruption import uninterrupted
 from search.engines import EngineError
 from search.engines.environment import worker_environment
 from search.engines.local import usable_cores
@@ -68,7 +69,7 @@ class RayCluster:
             # nodes run the driver's own code, whatever they have installed
             given["runtime_env"] = {"py_modules": [str(_folder(package)) for package in (colorgan, search)]}
         try:
-            with _without_storage():
+            with _without_storage(), uninterrupted() if address is None else nullcontext():  # half of it would live on
                 ray.init(**given)
         except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             said = f"--address {address}: {_short(error)} ({HOW_TO_ENTER})" if address else _short(error)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from colorgan.interruption import uninterrupted
+
 ROOT = Path(__file__).parents[2]
 CONFIG = "data: {size: 32}\ngenerator: {filters: 4, depth: 3}\ndiscriminator: {filters: 4, depth: 2}\n"
 STUDY = "name: sky\nspace: {losses.l1_weight: {type: float, low: 1, high: 300}}\n"
@@ -73,3 +75,13 @@ def test_a_command_that_runs_in_the_background_does_not_heed_the_terminals_inter
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout == "True\n"
+
+
+def test_what_must_not_be_cut_in_half_is_done_before_an_interrupt_counts() -> None:
+    before, done = signal.getsignal(signal.SIGINT), list[str]()
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        done.append("all of it")
+    assert done == ["all of it"]
+    assert signal.getsignal(signal.SIGINT) is before

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -187,6 +188,29 @@ def test_interrupts_of_the_whole_terminal_save_the_trials_of_a_ray_of_its_own(tm
     assert run.folder.trial(0).checkpoint.exists()
     psutil.wait_procs(started, timeout=60)
     assert not [process for process in started if process.is_running()]
+
+
+@pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="takes a while; make chaos runs it")
+def test_an_interrupt_while_a_ray_of_its_own_is_started_leaves_none_of_it(tmp_path: Path) -> None:
+    run = Run(tmp_path / "own", "--engine", "ray", "--workers", "1", "--trials", "1")
+    driver, started = run.start(), dict[int, psutil.Process]()
+
+    def agents() -> bool:
+        found = psutil.Process(driver.pid).children(recursive=True)
+        started.update({child.pid: child for child in found})
+        with suppress(psutil.Error):  # one that has ended meanwhile
+            return any("agent.py" in " ".join(child.cmdline()) for child in found)
+        return False
+
+    try:
+        run.wait_for(agents, "the agents of its node")
+        os.killpg(driver.pid, signal.SIGINT)
+        assert driver.wait(60) == 130, run.output
+    finally:
+        run.end()
+    assert run.output == ""
+    psutil.wait_procs(started.values(), timeout=20)
+    assert not [process for process in started.values() if process.is_running() and process.status() != "zombie"]
 
 
 def test_a_study_needs_ray_only_where_it_is_asked_for(tmp_path: Path) -> None:
