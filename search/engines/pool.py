@@ -100,6 +100,7 @@ class Pool(Generic[Worker]):
         away = self._absence.seconds()
         for worker in self._workers.values():
             worker.excuse(away)
+            worker.load.excuse(away)
             if limit is not None and worker.stuck_seconds() > limit:
                 worker.kill(f"its worker process did nothing for {limit:g} s (stuck_seconds) and was ended")
             elif limit is not None and worker.load.deaf_seconds() > limit:

@@ -71,6 +71,11 @@ class Workload:
         """Returns for how long it has had a trial that it must leave; 0 where there is none."""
         return time.monotonic() - min(self._overdue.values()) if self._overdue else 0.0
 
+    def excuse(self, seconds: float) -> None:
+        """Counts so much less of that time: nobody was there to hear that it has left one."""
+        now = time.monotonic()
+        self._overdue = {number: min(now, told + seconds) for number, told in self._overdue.items()}
+
     def outlives(
         self, event: TrialEnded, *, memory_bytes: int, most_trials: int | None, most_bytes: int | None
     ) -> bool:

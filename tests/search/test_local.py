@@ -200,13 +200,17 @@ def test_a_worker_of_several_trials_that_computes_for_ever_does_not_outlast_the_
     busy.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(busy))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    engine = LocalEngine(workers=1, logs=tmp_path / "logs", places=2, stuck_seconds=3.0)
+    engine, now = LocalEngine(workers=1, logs=tmp_path / "logs", places=2, stuck_seconds=3.0), [0.0]
+    engine._absence = Absence(lambda: now[0])
     engine.start()
     try:
         wait_until_idle(engine, 2)
         for number in (0, 1):
             engine.dispatch(0, job(number, tmp_path))
         engine.kill(0)
+        time.sleep(3.5)
+        now[0] = 1000.0  # the driver was away, and may not have heard it yet
+        assert [engine.wait(0.5) for _ in range(2)] == [[], []]
         lost = hear(engine, lambda event: isinstance(event, WorkerLost), 60.0)
         assert [event.number for event in lost if isinstance(event, WorkerLost)] == [0, 1]
         assert {event.reason for event in lost if isinstance(event, WorkerLost)} == {
