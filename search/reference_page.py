@@ -51,12 +51,18 @@ def explanation(words: Sequence[str]) -> str:
         if hits or whole:
             blocks.append("\n".join([section.title, _indented(section.meaning), *map(_entry, hits)]))
     if not blocks:
-        names = [name for section in known for name in (section.title, *(setting.key for setting in section.settings))]
-        hint = did_you_mean(words[0], names)
-        raise BadInputError(
-            f"{' '.join(words)}: no setting has this in its path{hint}; python -m search settings lists all"
-        )
+        raise BadInputError(f"{_unfound(words, known)}; python -m search settings lists all")
     return "\n\n".join(blocks)
+
+
+def _unfound(words: Sequence[str], known: Sequence[Section]) -> str:
+    """Returns which of some words is nowhere, with the nearest that is somewhere, or that all are but not together."""
+    names = [name for section in known for name in (section.title, *(setting.key for setting in section.settings))]
+    everything = " ".join([*names, *(setting.path for section in known for setting in section.settings)])
+    for word in words:
+        if not _has(everything, [word]):
+            return f"{word}: no setting has this in its path{did_you_mean(word, names)}"
+    return f"{' '.join(words)}: no setting has all of these in its path, though some have each"
 
 
 def _has(text: str, words: Sequence[str]) -> bool:

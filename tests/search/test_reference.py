@@ -137,9 +137,16 @@ def test_the_command_explains_a_method_by_its_name() -> None:
 
 
 def test_a_word_that_no_key_has_is_refused_with_the_nearest() -> None:
-    done = CliRunner().invoke(app, ["settings", "dropot"])
+    for words in (["dropot"], ["generator", "dropot"]):
+        done = CliRunner().invoke(app, ["settings", *words])
+        assert done.exit_code == 2
+        assert done.output.startswith("dropot: no setting has this in its path; did you mean dropout?")
+
+
+def test_words_that_are_never_together_are_refused_without_another() -> None:
+    done = CliRunner().invoke(app, ["settings", "asha", "dropout"])
     assert done.exit_code == 2
-    assert "dropot: no setting has this in its path; did you mean dropout?" in done.output
+    assert done.output.startswith("asha dropout: no setting has all of these in its path, though some have each;")
 
 
 def test_a_key_is_the_end_of_its_path() -> None:
