@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from colorgan.config import TrainConfig
 from colorgan.folder import SAMPLE, photo_folder, printable
 from search.photo_mistakes import why_empty
 from search.space import MAX_COMBINATIONS, Space
@@ -16,7 +15,7 @@ def outlook(spec: StudySpec) -> list[str]:
         _trainings(spec),
         f"each at most {_length(spec)}",
         _aims(spec),
-        f"photos: {_photos(spec.train)}",
+        f"photos: {_photos(spec)}",
     ]
 
 
@@ -63,8 +62,10 @@ def _aims(spec: StudySpec) -> str:
     return f"{', '.join(aims)}{f'; the best must have {bounds}' if bounds else ''}"
 
 
-def _photos(train: TrainConfig) -> str:
-    photos = train.data.photos
+def _photos(spec: StudySpec) -> str:
+    photos = spec.train.data.photos
     folder = SAMPLE if photos == SAMPLE else printable(str(photo_folder(photos).absolute()))
-    unconfirmed = why_empty(train, "confirm")
+    if not spec.can_be_confirmed:
+        return f"{folder}; `make promote` will have none left, as trials are measured on the `confirm` photos"
+    unconfirmed = why_empty(spec.train, "confirm")
     return f"{folder}{f'; `make promote` will find none ({unconfirmed})' if unconfirmed else ''}"

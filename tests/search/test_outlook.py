@@ -87,3 +87,9 @@ def test_photos_that_nothing_can_be_confirmed_on_are_told_before_a_search_is_run
     data = {"photos": str(tmp_path), "confirm_fraction": 0.0}
     reason = "no photos to confirm, as data.confirm_fraction is 0; raise it"
     assert lines(train={"data": data})[3] == f"photos: {tmp_path}; `make promote` will find none ({reason})"
+
+
+def test_trials_that_are_measured_on_what_is_kept_for_confirming_are_told_to_leave_none() -> None:
+    assert lines(train={"validation": {"part": "confirm"}})[3] == (
+        "photos: sample; `make promote` will have none left, as trials are measured on the `confirm` photos"
+    )
