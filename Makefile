@@ -51,8 +51,8 @@ need = test -n $(call quote,$(1)) || { echo 'make $@: give $(1)=, e.g. $(1)=$(2)
 option = $(if $(value $(2)),$(1) $(call quote,$(2)))
 # $(call options,--flag,NAME): the flag before each word of variable NAME.
 options = $(foreach each,$(value $(2)),$(1) '$(subst ','\'',$(each))')
-# $(call flag,--flag,NAME): the flag alone, nothing if variable NAME is empty.
-flag = $(if $(value $(2)),$(1))
+# $(call flag,--flag,NAME): the flag alone, nothing if variable NAME is empty or 0.
+flag = $(if $(filter-out 0,$(value $(2))),$(1))
 place = $(call option,--engine,ENGINE) $(call option,--address,ADDRESS) $(call option,--checkpoints,CHECKPOINTS)
 
 help: ## List the commands

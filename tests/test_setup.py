@@ -113,6 +113,7 @@ def test_values_reach_the_program_as_they_were_typed(value: str):
     [
         ("check-study STUDY=mine.yaml SCALE=small DATA=photos", "check mine.yaml --scale small --data photos"),
         ("search STUDY=mine.yaml TAKEOVER=1", "run mine.yaml --takeover"),
+        ("search STUDY=mine.yaml TAKEOVER=0", "run mine.yaml"),
         ("promote STUDY=mine.yaml AGAIN=1 PICK=3", "promote mine.yaml --pick 3 --again"),
         (
             "promote STUDY=mine.yaml PICK=weights AGAINST='parameters step_seconds' WEIGHTS='1 0.5 0.2'",
