@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from colorgan.backend import compiled
-from colorgan.color import split_photo
 from colorgan.generator import find_chroma
-from colorgan.metrics import LEAST_COLORFULNESS, REAL_COLORFULNESS, average_metrics, mean_chroma, measure_photos
+from colorgan.metrics import LEAST_COLORFULNESS, REAL_COLORFULNESS, average_metrics, mean_chroma
 from colorgan.model import Model
 from colorgan.named_photos import NamedPhoto, NamedPhotos, Selection, name_photos, no_photos, part_limit
-from colorgan.validation import Predict, Validator
+from colorgan.validation import Predict, Validator, constant, measure_crops
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,8 +142,8 @@ def _measure(
 ) -> tuple[NDArray[np.int64], dict[str, Values]]:
     """Returns the place of each crop's photo, and every metric of every crop; batches have one size, as in training."""
     size, precision = model.config.validation.batch_size, model.config.precision
-    measure = compiled(_measure_crops, precision)
-    predictors = {MODEL: _coloured_by(model), GRAY: _constant(np.zeros(2, np.float32)), TINT: _constant(tint)}
+    measure = compiled(measure_crops, precision)
+    predictors = {MODEL: _coloured_by(model), GRAY: constant(np.zeros(2, np.float32)), TINT: constant(tint)}
     places: list[int] = []
     columns: dict[str, dict[str, list[NDArray[np.float32]]]] = {who: {} for who in predictors}
     while chunk := list(islice(crops, size)):
@@ -174,12 +173,3 @@ def _coloured_by(model: Model) -> Predict:
         return find_chroma(model.generator, photos, model.config.data.color_space)
 
     return compiled(predict, model.config.precision)
-
-
-def _constant(chroma: NDArray[np.float32]) -> Predict:
-    return lambda photos: np.broadcast_to(chroma, (*photos.shape[:3], 2)).astype(np.float32)
-
-
-def _measure_crops(photos: Any, generated: Any) -> dict[str, Any]:
-    lightness, real = split_photo(photos)
-    return measure_photos(lightness, real, generated)

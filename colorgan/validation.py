@@ -22,7 +22,7 @@ class Validator:
 
     def __init__(self, *, batch_size: int, precision: PrecisionConfig) -> None:
         self._batch_size = batch_size
-        self._measure, self._paint = compiled(_measure, precision), compiled(_paint, precision)
+        self._measure, self._paint = compiled(measure_crops, precision), compiled(_paint, precision)
 
     def measure(self, photos: NDArray[np.uint8], predict: Predict) -> dict[str, float]:
         """Returns the validation metrics, as means over all that is given, each crop of a photo counted once.
@@ -49,10 +49,6 @@ class Validator:
     def baselines(self, train: NDArray[np.uint8], valid: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
         """Returns the metrics of doing nothing: `gray` (no chroma) and `tint` (the mean chroma of `train`)."""
         constants = {"gray": np.zeros(2, dtype=np.float32), "tint": mean_chroma(train)}
-
-        def constant(chroma: NDArray[np.float32]) -> Predict:
-            return lambda photos: np.broadcast_to(chroma, (*photos.shape[:3], 2)).astype(np.float32)
-
         return {name: self.measure(valid, constant(chroma)) for name, chroma in constants.items()}
 
     def _batches(self, photos: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]:
@@ -63,7 +59,13 @@ class Validator:
             yield np.concatenate([batch, filler]), len(batch)
 
 
-def _measure(photos: Any, generated: Any) -> dict[str, Any]:
+def constant(chroma: NDArray[np.float32]) -> Predict:
+    """Returns what colours every pixel with one scaled chroma, (2,)."""
+    return lambda photos: np.broadcast_to(chroma, (*photos.shape[:3], 2)).astype(np.float32)
+
+
+def measure_crops(photos: Any, generated: Any) -> dict[str, Any]:
+    """Measures a batch of photos in generated chroma, as `measure_photos` does."""
     lightness, real = split_photo(photos)
     return measure_photos(lightness, real, generated)
 
