@@ -8,8 +8,6 @@ if __name__ == "__main__":  # before the imports below, which take most of a sho
     end_at_interrupt()
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,15 +17,14 @@ from colorgan.disk import explain
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.interruption import INTERRUPTED, interruptible
 from colorgan.native_stderr import native_stderr_in
-from colorgan.place import too_long
 from colorgan.plain_console import PlainConsole
+from colorgan.plain_errors import BAD_INPUT, FAILED, plain_errors
 from colorgan.plain_text import plain
 
 if TYPE_CHECKING:
     from colorgan.config import TrainConfig
 
 app = typer.Typer(help="A GAN that colours gray photos.", no_args_is_help=True, pretty_exceptions_enable=False)
-BAD_INPUT, FAILED = 2, 1
 
 
 def _given(value: str) -> Path:
@@ -62,7 +59,7 @@ def train(
     ] = 1,
 ) -> None:
     """Trains one configuration to its end, or goes on with it where it was left."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _quiet_tensorflow()
     try:
         from colorgan.backend_choice import use_backend
         from colorgan.hand_run import HandRun, default_folder, train_by_hand
@@ -94,7 +91,7 @@ def evaluate(
     ] = "all",
 ) -> None:
     """Measures a model on photos: every metric of every photo, means beside the gray and tint baselines, sheets."""
-    with _errors_as_messages():
+    with plain_errors():
         _check_there(model)
         _use_any_backend()
         with native_stderr_in():
@@ -116,7 +113,7 @@ def export(
     ] = None,
 ) -> None:
     """Writes a trained run's networks for other programs, with picture, summary and model card."""
-    with _errors_as_messages():
+    with plain_errors():
         _check_there(run)
         _use_any_backend()
         with native_stderr_in():
@@ -149,7 +146,7 @@ def colorize(
     ] = None,
 ) -> None:
     """Colours photos of any size: JPEG, PNG, WebP, gray, sepia or in colour; their lightness stays as it is."""
-    with _errors_as_messages():
+    with plain_errors():
         _check_there(model)
         _check_there(source)
         _use_any_backend(threads)
@@ -163,7 +160,7 @@ def cache(
     clean: Annotated[bool, typer.Option("--clean", help="Remove all packed photos and compiled programs.")] = False,
 ) -> None:
     """Shows the cache and how much room it takes; COLORGAN_CACHE in the environment moves it."""
-    with _errors_as_messages():
+    with plain_errors():
         from colorgan.packs import cache_folder, clean_cache, list_cache
         from colorgan.programs import clean_programs, programs_bytes, programs_folder
 
@@ -175,23 +172,6 @@ def cache(
         typer.echo(plain(f"removed {freed / 1e6:.1f} MB" if clean else f"cache folder: {cache_folder()}"))
 
 
-@contextmanager
-def _errors_as_messages() -> Iterator[None]:
-    """Turns what a user can mend into a message and an exit code, and keeps the backend quiet."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when it is imported
-    try:
-        yield
-    except BadInputError as error:
-        typer.echo(plain(str(error)), err=True)
-        raise typer.Exit(BAD_INPUT) from None
-    except CannotRunError as error:
-        typer.echo(plain(str(error)), err=True)
-        raise typer.Exit(FAILED) from None
-    except OSError as error:
-        typer.echo(plain(too_long(error) or explain(error)), err=True)
-        raise typer.Exit(BAD_INPUT if too_long(error) else FAILED) from None
-
-
 def _check_there(path: Path) -> None:
     """Refuses a path with nothing there, before a backend is imported, which takes seconds."""
     if not path.exists():
@@ -199,9 +179,14 @@ def _check_there(path: Path) -> None:
 
 
 def _use_any_backend(threads: int | None = None) -> None:
+    _quiet_tensorflow()
     from colorgan.backend_choice import use_any_backend
 
     use_any_backend(threads=threads)
+
+
+def _quiet_tensorflow() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when it is imported
 
 
 def _configure(path: Path, scale: str | None, data: str | None, epochs: int | None) -> TrainConfig:

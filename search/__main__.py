@@ -19,9 +19,9 @@ import typer
 
 from colorgan.errors import BadInputError
 from colorgan.interruption import INTERRUPTED, interruptible
+from colorgan.plain_errors import FAILED, plain_errors
 from colorgan.plain_text import plain
 from search import options
-from search.plain_errors import FAILED, plain_errors
 
 if TYPE_CHECKING:
     from search.study import StudySpec

@@ -1,4 +1,4 @@
-"""Errors of the search's commands as a user reads them: a message without a traceback, and an exit code."""
+"""Errors of commands as a user reads them: a message without a traceback, and an exit code."""
 
 from __future__ import annotations
 
