@@ -108,6 +108,21 @@ class TrialRecord(Part):
     photos: str = ""
 
     @property
+    def epochs_done(self) -> int:
+        """Number of its last epoch, 0 before the first."""
+        return self.epochs[-1].epoch if self.epochs else 0
+
+    @property
+    def steps_done(self) -> int:
+        """Training steps until the end of its last epoch."""
+        return self.epochs[-1].step if self.epochs else 0
+
+    @property
+    def reports(self) -> dict[int, float]:
+        """The objective after each epoch that has one."""
+        return {epoch.epoch: epoch.objective for epoch in self.epochs if epoch.objective is not None}
+
+    @property
     def training_seconds(self) -> float:
         """Time spent in training steps and validation."""
         return sum(epoch.train_seconds + epoch.valid_seconds for epoch in self.epochs)
@@ -125,7 +140,7 @@ class TrialRecord(Part):
 
 def after_last_epoch(record: TrialRecord) -> int:
     """Returns the number of the epoch that a trial did not do, where what became of it is reported."""
-    return 1 + (record.epochs[-1].epoch if record.epochs else 0)
+    return 1 + record.epochs_done
 
 
 def write_record(path: Path, record: TrialRecord) -> None:

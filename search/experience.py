@@ -170,15 +170,14 @@ def _read(folder: StudyFolder, spec: StudySpec) -> StudySpec:
 def _lesson(record: TrialRecord, earlier: StudySpec, space: Space, aims: Aims) -> Lesson | None:
     config = _config(record, earlier)
     params = None if config is None else space.params_of(config)
-    reports = {epoch.epoch: epoch.objective for epoch in record.epochs if epoch.objective is not None}
-    if params is None or not reports or aims.unknown(record):
+    if params is None or not record.reports or aims.unknown(record):
         return None
     return Lesson(
         study=earlier.name,
         trial=record.number,
         params=params,
         value=record.objective if record.state == "complete" else None,
-        reports=reports,
+        reports=record.reports,
         further=tuple(aims.further_values(record).values()),
         violations=aims.violations(record),
     )

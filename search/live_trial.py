@@ -71,8 +71,7 @@ class LiveTrial:
     @property
     def at_rest(self) -> bool:
         """Whether it has come to where it is to pause."""
-        done = self.record.epochs[-1].epoch if self.record.epochs else 0
-        return self.until is not None and done >= self.until
+        return self.until is not None and self.record.epochs_done >= self.until
 
     @property
     def attempt_seconds(self) -> float:
@@ -213,7 +212,7 @@ class LiveTrial:
 
 def end_session(session: Session, record: TrialRecord) -> None:
     """Says in TensorBoard how a finished trial ended."""
-    step = record.epochs[-1].step if record.epochs else 0
+    step = record.steps_done
     if not record.epochs:  # else they stand beside the last epoch's
         session.scalars(step, aim_scalars(record))
     if record.state in FINISHED:

@@ -96,9 +96,8 @@ def _write_session(folder: StudyFolder, record: TrialRecord, space: Space, aims:
     for done, epoch in enumerate(record.epochs, start=1):
         then = aims.judged(record.model_copy(update={"epochs": record.epochs[:done]}))
         session.scalars(epoch.step, epoch_scalars(epoch) | aim_scalars(then))
-    step = record.epochs[-1].step if record.epochs else 0
     if (sheet := _sheet(folder.trial(record.number).examples)) is not None:
-        session.images(step, "examples", sheet[np.newaxis])
+        session.images(record.steps_done, "examples", sheet[np.newaxis])
     end_session(session, record)
     return anew
 

@@ -70,7 +70,7 @@ def draw_history(verdict: Verdict) -> Figure | None:
 
 def draw_learning_curves(verdict: Verdict) -> Figure | None:
     """Draws the objective over the epochs of each trial; the best and the default stand out."""
-    curves = [(record, curve) for record in verdict.result.records if (curve := _curve(record))]
+    curves = [(record, curve) for record in verdict.result.records if (curve := list(record.reports.items()))]
     if not curves:
         return None
     figure, [axes] = new_figure()
@@ -80,7 +80,7 @@ def draw_learning_curves(verdict: Verdict) -> Figure | None:
     ends = [curve[-1] for curve in others]
     axes.plot([x for x, _ in ends], [y for _, y in ends], ".", color=MUTED, markersize=3)
     for record, colour, name in ((verdict.default, SECOND, "default"), (verdict.best, BEST, verdict.title)):
-        if record and (curve := _curve(record)):
+        if record and (curve := list(record.reports.items())):
             label = f"{name}: trial {record.number}"
             axes.plot([x for x, _ in curve], [y for _, y in curve], color=colour, linewidth=1.8, label=label)
     axes.set_xlim(0.5, max(x for _, curve in curves for x, _ in curve) + 0.5)
@@ -205,10 +205,6 @@ def _best_so_far(verdict: Verdict) -> list[tuple[int, float]]:
     pick = min if verdict.objective.direction == "minimize" else max
     best = accumulate((seeds.mean for seeds in complete), pick)
     return list(zip((seeds.first.number for seeds in complete), best, strict=True))
-
-
-def _curve(record: TrialRecord) -> list[tuple[float, float]]:
-    return [(float(epoch.epoch), epoch.objective) for epoch in record.epochs if epoch.objective is not None]
 
 
 def _staircase(verdict: Verdict, against: str) -> list[tuple[float, float]]:

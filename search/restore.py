@@ -105,19 +105,15 @@ def _agree(trial: FrozenTrial, record: TrialRecord) -> bool:
     """
     if record.state == "failed" and trial.state == TrialState.PRUNED:
         return trial.params.items() <= record.params.items() and (
-            _reports(record).items() <= trial.intermediate_values.items()
+            record.reports.items() <= trial.intermediate_values.items()
         )
     values = _values(record) if trial.state == TrialState.COMPLETE else trial.values
     return (
         trial.state == STATES.get(record.state)
         and trial.values == values
         and trial.params.items() <= record.params.items()
-        and trial.intermediate_values == _reports(record)
+        and trial.intermediate_values == record.reports
     )
-
-
-def _reports(record: TrialRecord) -> dict[int, float]:
-    return {epoch.epoch: epoch.objective for epoch in record.epochs if epoch.objective is not None}
 
 
 def _values(record: TrialRecord) -> list[float] | None:
@@ -126,7 +122,7 @@ def _values(record: TrialRecord) -> list[float] | None:
 
 def _trial(record: TrialRecord, space: Space, aims: Aims) -> FrozenTrial:
     """Returns a trial as Optuna would have it; RUNNING and without parameters where the record makes no sense."""
-    reports, state = _reports(record), STATES.get(record.state, TrialState.RUNNING)
+    reports, state = record.reports, STATES.get(record.state, TrialState.RUNNING)
     failed_value = aims.objective.failed_value
     if record.state == "failed" and failed_value is not None:
         reports, state = reports | {after_last_epoch(record): failed_value}, TrialState.PRUNED

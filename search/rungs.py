@@ -106,21 +106,21 @@ class Rungs:
 
     def next(self, record: TrialRecord) -> int | None:
         """Returns the epoch after which a trial will pause next; None where it is to be trained to its end."""
-        return next((level for level in self._levels_of(record) if level > _epochs(record)), None)
+        return next((level for level in self._levels_of(record) if level > record.epochs_done), None)
 
     def note(self, record: TrialRecord) -> None:
         """Notes the rungs that a trial has reached, whatever became of it since."""
         for level in self._levels_of(record):
-            if level <= _epochs(record) and (level, record.number) not in self._known:
+            if level <= record.epochs_done and (level, record.number) not in self._known:
                 self._known.add((level, record.number))
                 bisect.insort(self._reached[level], (self._badness(record, level), record.number))
         if record.state == "complete" and not record.group and self._min_agreement is not None:
             ranked = {level: self._badness(record, level) for level in self._levels}
-            self._complete[record.number] = {**ranked, _END: self._badness(record, _epochs(record))}
+            self._complete[record.number] = {**ranked, _END: self._badness(record, record.epochs_done)}
 
     def pause(self, record: TrialRecord) -> bool:
         """Notes that a trial pauses at the rung that it has reached; returns whether it is at one."""
-        level = _epochs(record)
+        level = record.epochs_done
         if level not in self._levels_of(record):
             return False
         self.note(record)
@@ -163,10 +163,6 @@ class Rungs:
         then = record.model_copy(update={"epochs": tuple(one for one in record.epochs if one.epoch <= level)})
         objective = next((one.objective for one in then.epochs if one.epoch == level), None)
         return self._violation(then), math.inf if objective is None else self._sign * objective
-
-
-def _epochs(record: TrialRecord) -> int:
-    return record.epochs[-1].epoch if record.epochs else 0
 
 
 def agreement(first: Sequence[Badness], second: Sequence[Badness]) -> float:
