@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import keras
 from PIL import Image, ImageDraw, ImageFont
 
-from colorgan.blocks import Dropout, NoiseChannel, Normalize
+from colorgan.blocks import Dropout, NoiseChannel, Normalize, count_weights
 from colorgan.generator import DECODERS
 
 BOX_WIDTH, BOX_HEIGHT = 290, 66  # pixels, as all below
@@ -68,10 +68,10 @@ def draw_architecture(generator: keras.Model, discriminator: keras.Model) -> Ima
     up = _twins(decoders)
     chain = _joined(find_blocks(discriminator))
     canvas = _Canvas(columns=3, rows=max(len(down), len(chain)))
-    canvas.title(0, "Generator: U-Net", f"{_weights(generator)} weights")
+    canvas.title(0, "Generator: U-Net", f"{count_weights(generator):,} weights")
     if len(up) < len(decoders):
         canvas.title(1, "Two decoders", "one for each chroma channel, alike")
-    canvas.title(2, "Discriminator: PatchGAN", f"{_weights(discriminator)} weights")
+    canvas.title(2, "Discriminator: PatchGAN", f"{count_weights(discriminator):,} weights")
     for row, block in enumerate(down):
         canvas.box(0, row, block, _PLAIN if block.kind == "input" else _ENCODER)
         if row:
@@ -175,7 +175,3 @@ def _detail(layer: keras.layers.Layer) -> str:
     if isinstance(layer, keras.layers.Activation) and layer.activation is not keras.activations.linear:
         return str(layer.activation.__name__)
     return ""
-
-
-def _weights(network: keras.Model) -> str:
-    return f"{sum(math.prod(weight.shape) for weight in network.trainable_weights):,}"

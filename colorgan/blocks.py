@@ -6,6 +6,7 @@ from `initialize`, so that a built network can be started anew without building 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -175,3 +176,8 @@ def initialize(network: keras.Model, *, seed: int, dropout: float = 0.0, noise: 
             variable.assign(stream.generate_state(2))
         else:
             variable.assign(np.full(variable.shape, constants[variable.name], dtype=np.float32))
+
+
+def count_weights(network: keras.Model) -> int:
+    """Returns the number of trainable weights of a network."""
+    return sum(math.prod(weight.shape) for weight in network.trainable_weights)

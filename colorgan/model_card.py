@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from colorgan.blocks import count_weights
 from colorgan.config import ColorSpace, TrainConfig
 from colorgan.discriminator import receptive_field
 from colorgan.epoch import VALID_METRICS
@@ -142,9 +142,10 @@ def _what(run: TrainedRun) -> str:
     field = receptive_field(config.discriminator)
     averaged = "the moving average of its weights" if config.validation.moving_average is not None else "its weights"
     space = _SPACES[config.data.color_space]
+    generator, discriminator = (count_weights(network) for network in (run.model.generator, run.discriminator))
     return (
-        f"A U-Net ({_parameters(run.model.generator)} weights) that predicts {space.task}, trained against a PatchGAN "
-        f"discriminator ({_parameters(run.discriminator)} weights) that judges patches of {field} x {field} pixels. "
+        f"A U-Net ({generator:,} weights) that predicts {space.task}, trained against a PatchGAN "
+        f"discriminator ({discriminator:,} weights) that judges patches of {field} x {field} pixels. "
         f"Exported is {averaged}, in float32.\n\n"
         f"Input: {space.given}, float32, (batch, height, width, 1), both sides multiples of {run.model.multiple}. "
         f"Output: {space.found}, (batch, height, width, 2).{space.note}"
@@ -212,10 +213,6 @@ def _loading(config: TrainConfig, files: Sequence[str]) -> str:
     given = _SPACES[config.data.color_space].given
     lightness = f"np.zeros((1, {config.data.size}, {config.data.size}, 1), np.float32)  # {given}"
     return f"```python\nimport numpy as np\n\nlightness = {lightness}\n```\n\n" + "\n".join(texts)
-
-
-def _parameters(network: Any) -> str:
-    return f"{sum(math.prod(weight.shape) for weight in network.trainable_weights):,}"
 
 
 def _number(value: float | None) -> str:

@@ -6,7 +6,6 @@ trainer is new or has trained a hundred runs before, and whether the run was int
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from keras import ops
 
 from colorgan.backend import compiled, load_batch
 from colorgan.backend_choice import check_imported
-from colorgan.blocks import initialize
+from colorgan.blocks import count_weights, initialize
 from colorgan.checkpoint import Checkpoint, CheckpointError
 from colorgan.config import TrainConfig
 from colorgan.discriminator import build_discriminator
@@ -75,7 +74,7 @@ class Trainer:
     @property
     def parameters(self) -> int:
         """Number of trainable weights of the generator."""
-        return sum(math.prod(variable.shape) for variable in self.generator.trainable_variables)
+        return count_weights(self.generator)
 
     @property
     def config(self) -> TrainConfig:
