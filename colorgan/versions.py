@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("colorgan", "tensorflow", "tensorflow-cpu", "jax", "jaxlib", "keras", "numpy", "pillow")
@@ -10,8 +11,13 @@ PACKAGES = ("colorgan", "tensorflow", "tensorflow-cpu", "jax", "jaxlib", "keras"
 
 def versions(*more: str) -> dict[str, str]:
     """Returns the versions of Python and, as far as they are installed, of `PACKAGES` and `more`."""
-    found = {"python": platform.python_version()}
-    for name in (*PACKAGES, *more):
+    return {"python": platform.python_version(), **installed_versions((*PACKAGES, *more))}
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Returns the versions of those that are installed."""
+    found = {}
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from colorgan.versions import installed_versions
 from search.doctor.finding import Case, Finding, ok, problem, warning
 from search.engines.local import visible_gpus
 
@@ -25,7 +26,7 @@ SET_UP = "make setup"
 
 def python(_case: Case) -> Finding:
     """Is this Python of a version that the project supports?"""
-    asked, _ = _asked(PROJECT)
+    asked, _ = _asked()
     return judge_python(platform.python_version(), asked)
 
 
@@ -38,7 +39,7 @@ def judge_python(version: str, asked: str) -> Finding:
 
 def packages(_case: Case) -> Finding:
     """Is every package that the project needs installed, in a version that it asks for?"""
-    _, requirements = _asked(PROJECT)
+    _, requirements = _asked()
     return judge_packages(requirements)
 
 
@@ -68,9 +69,8 @@ def judge_packages(requirements: Iterable[str]) -> Finding:
 def backend_build(case: Case) -> Finding:
     """Is one build of the backend installed, and does it fit the machine's NVIDIA driver?"""
     if case.backend == "jax":
-        return judge_jax(_installed(("jax", *JAX_GPU_BUILDS)), gpus=len(visible_gpus()))
-    installed = _installed(BUILDS)
-    return judge_build(installed, gpus=len(visible_gpus()), driver=driver_trouble(), hidden=_hidden())
+        return judge_jax(installed_versions(("jax", *JAX_GPU_BUILDS)), gpus=len(visible_gpus()))
+    return judge_build(installed_versions(BUILDS), gpus=len(visible_gpus()), driver=driver_trouble(), hidden=_hidden())
 
 
 def judge_build(installed: dict[str, str], *, gpus: int, driver: str | None, hidden: bool) -> Finding:
@@ -109,17 +109,6 @@ def judge_jax(installed: dict[str, str], *, gpus: int) -> Finding:
     return ok(f"{named}, {f'{gpus} NVIDIA GPUs' if gpus else 'no NVIDIA GPU'}")
 
 
-def _installed(names: Iterable[str]) -> dict[str, str]:
-    """Returns the versions of those that are installed."""
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
 def driver_trouble() -> str | None:
     """Returns what is wrong with the NVIDIA driver: empty where it answers, None where there is none."""
     try:
@@ -139,16 +128,16 @@ def _hidden() -> bool:
     return visible is not None and not visible_gpus()
 
 
-def _asked(project: Path) -> tuple[str, list[str]]:
+def _asked() -> tuple[str, list[str]]:
     """Returns the Python and the packages that the project asks for, those of its extras marked as such.
 
     Raises:
         PackageNotFoundError: The project is neither a checkout nor installed.
     """
-    if not project.is_file():
+    if not PROJECT.is_file():
         about = metadata.metadata("colorgan")
         return about["Requires-Python"], metadata.requires("colorgan") or []
-    table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    table = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     extras = [_marked(line, extra) for extra, lines in table["optional-dependencies"].items() for line in lines]
     return table["requires-python"], [*table["dependencies"], *extras]
 
