@@ -21,6 +21,15 @@ def field(tree: Mapping[str, Any], path: str) -> Any:
     return node
 
 
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns all values by dotted path; an empty section is a value."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        found |= leaves(value, f"{path}.") if isinstance(value, dict) and value else {path: value}
+    return found
+
+
 def is_whole(config: Any, path: str) -> bool:
     """Returns whether a field takes whole numbers, be it null in this configuration or not."""
     *parts, leaf = path.split(".")

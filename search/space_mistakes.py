@@ -14,7 +14,7 @@ from typing import Any
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import Mistake, did_you_mean, shown
 from colorgan.yaml_values import shown_key
-from search.fields import same
+from search.fields import leaves, same
 from search.parameter import CategoricalParameter, FloatParameter, Parameter, Scalar, is_number
 from search.parents import parents
 from search.space import Space
@@ -46,7 +46,7 @@ def space_mistakes(
         base: What all trials share; None when it has mistakes of its own, so that values cannot be tried in it.
         unread: Paths of parameters that have mistakes of their own.
     """
-    known = _leaves((base or TrainConfig()).model_dump())
+    known = leaves((base or TrainConfig()).model_dump())
     mistakes = [
         mistake
         for path, parameter in parameters.items()
@@ -204,13 +204,6 @@ def _refusal(space: Space, params: Mapping[str, Scalar]) -> str:
     except ConfigError as error:
         return str(error).splitlines()[0].removeprefix("configuration: ")
     return ""
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for name, value in tree.items():
-        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return leaves
 
 
 def value_mistakes(space: Space, params: Mapping[str, Scalar]) -> list[Mistake]:

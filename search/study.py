@@ -46,6 +46,7 @@ from colorgan.errors import BadInputError
 from colorgan.mistakes import Mistake, MistakesError, explain, listed, shown
 from colorgan.scales import at_scale
 from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
+from search.fields import leaves
 from search.parameter import Choice, Parameter
 from search.photo_mistakes import photo_mistakes
 from search.settings import MAY_CHANGE, Bounds, FurtherObjective, Search
@@ -180,7 +181,7 @@ class StudySpec(Part):
 
         Trials, workers and limits may change (`MAY_CHANGE`); what a trial is and how it is chosen may not.
         """
-        here, there = (_flat(study.model_dump(mode="json")) for study in (self, wanted))
+        here, there = (leaves(study.model_dump(mode="json")) for study in (self, wanted))
         return [
             f"{key} ({shown(here.get(key))}, now {shown(there.get(key))})"
             for key in {**here, **there}
@@ -258,10 +259,3 @@ def _mend(tree: dict[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:
     if not tree.get("space"):
         tree["space"] = HARMLESS_SPACE
     return {"name": "unnamed", **tree}
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
-    return flat
