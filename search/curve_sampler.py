@@ -22,6 +22,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.curve_model import Array, CurveModel, Reports
+from search.history import feasible
 from search.joint_sampler import JointSampler
 from search.parameter import CategoricalParameter, Parameter, Scalar, is_number
 from search.space import Params, Space
@@ -165,7 +166,7 @@ def _said(trial: FrozenTrial) -> list[tuple[int, float]]:
 
 
 def _bad(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.FAIL or any(violation > 0 for violation in trial.constraints.values())
+    return trial.state == TrialState.FAIL or not feasible(trial)
 
 
 def _looks(said: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -123,6 +123,11 @@ def with_constraints(trial: FrozenTrial) -> FrozenTrial:
     return seen
 
 
+def feasible(trial: FrozenTrial) -> bool:
+    """Returns whether a trial's constraints hold, as far as they are known."""
+    return all(violation <= 0 for violation in trial.constraints.values())
+
+
 def _as(trial: FrozenTrial, state: TrialState, *values: float) -> FrozenTrial:
     seen = copy.copy(trial)
     seen.state, seen.values = state, list(values)

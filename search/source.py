@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from colorgan.record import TrialRecord
 from search.brackets import first_of
 from search.experience import known_good
+from search.history import feasible
 from search.snapshot import group_name
 from search.space import Key, Params, Space
 from search.study import StudySpec
@@ -143,7 +144,7 @@ class TrialSource:
         if self._plan is not None or not further:
             return []
         groups = Counter(trial.user_attrs.get(GROUP) for trial in trials)
-        first = [t for t in trials if t.state == TrialState.COMPLETE and GROUP not in t.user_attrs and _feasible(t)]
+        first = [t for t in trials if t.state == TrialState.COMPLETE and GROUP not in t.user_attrs and feasible(t)]
         lacking = [(trial, further - groups[group_name(trial.number)]) for trial in first]
         return [(trial, missing) for trial, missing in lacking if missing > 0]
 
@@ -164,7 +165,3 @@ class TrialSource:
         for params in list(first.values())[done:]:
             self._study.enqueue_trial(params)
         return [] if done else notes
-
-
-def _feasible(trial: FrozenTrial) -> bool:
-    return all(violation <= 0 for violation in trial.constraints.values())
