@@ -25,6 +25,11 @@ def one_line(text: str) -> str:
     return plain(" ".join(text.split()))
 
 
+def error_line(error: BaseException) -> str:
+    """Returns an error's own words in one line, its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def code_span(text: str) -> str:
     """Returns the text for Markdown: in one line, and nothing in it is a link, a tag, or the end of a table's cell."""
     return f"`{one_line(text).replace('`', chr(39)).replace('|', '/')}`"

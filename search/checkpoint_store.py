@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -25,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 from colorgan.checkpoint import previous_checkpoint
 from colorgan.disk import written_whole
 from colorgan.errors import CannotRunError
+from colorgan.plain_text import error_line
 
 KEPT = 2  # states of a trial
 PATIENCE_SECONDS = 60.0  # with a place that does not answer; below `search.stuck_seconds`, which it stands still for
@@ -86,7 +87,7 @@ class CheckpointStore:
             self._files.pipe_file(probe, b"colorgan")
             self._files.rm_file(probe)
         except Exception as error:  # noqa: BLE001 - each kind of place has errors of its own
-            raise StoreError(f"--checkpoints {self.place}: {_words(error)}") from None
+            raise StoreError(f"--checkpoints {self.place}: {error_line(error)[:300]}") from None
 
     def sign(self) -> None:
         """Leaves the driver's word there.
@@ -202,7 +203,7 @@ class CheckpointStore:
                 raise
             except Exception as error:  # noqa: BLE001 - each kind of place has errors of its own
                 if isinstance(error, FINAL) or time.monotonic() + wait > deadline:
-                    raise StoreError(f"checkpoints at {self.place}: {_words(error)}") from None
+                    raise StoreError(f"checkpoints at {self.place}: {error_line(error)[:300]}") from None
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
@@ -217,7 +218,3 @@ def _whole(path: Path) -> bool:
             return archive.testzip() is None
     except (zipfile.BadZipFile, OSError, ValueError):
         return False
-
-
-def _words(error: Exception) -> Any:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -19,6 +19,7 @@ import colorgan
 import search
 from colorgan.config import Backend
 from colorgan.interruption import uninterrupted
+from colorgan.plain_text import error_line
 from search.engines import EngineError
 from search.engines.environment import worker_environment
 from search.engines.local import usable_cores
@@ -72,8 +73,8 @@ class RayCluster:
             with _without_storage(), uninterrupted() if address is None else nullcontext():  # half of it would live on
                 ray.init(**given)
         except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-            said = f"--address {address}: {_short(error)} ({HOW_TO_ENTER})" if address else _short(error)
-            raise EngineError(said) from None
+            said = error_line(error)[:500]
+            raise EngineError(f"--address {address}: {said} ({HOW_TO_ENTER})" if address else said) from None
 
     @property
     def may_grow(self) -> bool:
@@ -170,7 +171,3 @@ def _without_storage() -> Iterator[None]:
     finally:
         if storage is not None:
             os.environ[STORAGE_VARIABLE] = storage
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:500] or type(error).__name__
