@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from colorgan.colour_jobs import COLOUR, COMPARE, Plan, plan_jobs, there_already
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.folder import Skipped, printable
@@ -45,7 +43,7 @@ def colour_photos(run: ColourRun) -> None:
     """
     plan = plan_jobs(run.source, run.output, word=COMPARE if run.compare else COLOUR)
     if plan.present:
-        _say(f"{plan.present} left out, as their results are there already; nothing is replaced")
+        _CONSOLE.say(f"{plan.present} left out, as their results are there already; nothing is replaced")
     coloured, present, failed = _colour(run, plan) if plan.jobs else (0, 0, [])
     if present and not run.source.is_dir():
         raise BadInputError(there_already(plan.jobs[0].target))
@@ -67,10 +65,10 @@ def _colour(run: ColourRun, plan: Plan) -> tuple[int, int, list[Skipped]]:
     failed: list[Skipped] = []
     present = 0
     trained = f", trained for {model.epoch} epochs" if model.epoch is not None else ""
-    _say(f"{count} to colour with {printable(str(model.source))}{trained}")
+    _CONSOLE.say(f"{count} to colour with {printable(str(model.source))}{trained}")
     started = time.monotonic()
     outcomes = colorize_photos(model, plan.jobs, strength=run.strength, compare=run.compare)
-    with _progress() as progress:
+    with _CONSOLE.progress() as progress:
         for number, outcome in enumerate(progress.track(outcomes, total=count, description="photos"), start=1):
             if outcome.problem:
                 failed.append(Skipped(outcome.job.name, outcome.problem))
@@ -78,17 +76,8 @@ def _colour(run: ColourRun, plan: Plan) -> tuple[int, int, list[Skipped]]:
             left_out = "left out, as its result is there by now" if outcome.present else ""
             result = left_out or outcome.problem or f"-> {printable(str(outcome.job.target))}"
             notes = f" ({'; '.join(outcome.notes)})" if outcome.notes else ""
-            _say(f"[{number}/{count}] {outcome.job.name}: {result}{notes}")
+            _CONSOLE.say(f"[{number}/{count}] {outcome.job.name}: {result}{notes}")
     seconds = time.monotonic() - started
     coloured = count - present - len(failed)
-    _say(f"{coloured} of {count} coloured in {seconds:.1f} s")
+    _CONSOLE.say(f"{coloured} of {count} coloured in {seconds:.1f} s")
     return coloured, present, failed
-
-
-def _say(line: str) -> None:
-    _CONSOLE.print(line, soft_wrap=True, markup=False)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=_CONSOLE, transient=True, disable=not _CONSOLE.is_terminal)

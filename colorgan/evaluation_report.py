@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from colorgan.epoch import VALID_METRICS
@@ -24,6 +22,7 @@ from colorgan.links import real_path
 from colorgan.model import load_model
 from colorgan.named_photos import SCALE
 from colorgan.new_folder import free_name, new_folder
+from colorgan.plain_console import PlainConsole
 from colorgan.sheets import write_sheet
 from colorgan.versions import versions
 
@@ -35,7 +34,7 @@ _NAMED = 3  # skipped files that the terminal names; the summary has all
 _ARROWS = {"minimize": "\u2193", "maximize": "\u2191", None: ""}
 
 
-def evaluate_model(path: Path, photos: str, *, part: Selection, out: Path | None, console: Console) -> Path:
+def evaluate_model(path: Path, photos: str, *, part: Selection, out: Path | None, console: PlainConsole) -> Path:
     """Measures a model on photos, shows progress and the table, and returns the folder of what it wrote.
 
     Args:
@@ -52,9 +51,8 @@ def evaluate_model(path: Path, photos: str, *, part: Selection, out: Path | None
     model = load_model(path)
     name = f"{real_path(expanded(photos)).name or 'photos'}-{part}"
     folder = out or free_name(model.source.parent / "evaluations" / name)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with new_folder(folder) as draft:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with console.progress() as progress:
             task = progress.add_task("photos", total=None)
             evaluation = evaluate(
                 model,
@@ -65,7 +63,7 @@ def evaluate_model(path: Path, photos: str, *, part: Selection, out: Path | None
         write_evaluation(evaluation, draft)
     console.print(tabulate(evaluation))
     for line in (*remarks(evaluation), f"written: {folder}"):
-        console.print(line, soft_wrap=True, markup=False)
+        console.say(line)
     return folder
 
 

@@ -16,8 +16,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.disk import copy_whole
 from colorgan.epoch import METRICS, EpochResult
@@ -168,7 +166,7 @@ class _Keeper:
 
         first, reason = self._trainer.step, self._end()
         pauses = train(self._trainer, self._checkpoint)
-        with _progress() as progress:
+        with _CONSOLE.progress(counted=False) as progress:
             task = progress.add_task("", total=self._trainer.progress.total_steps - first)
             while reason is None:
                 if (result := next(pauses)) is not None:
@@ -250,8 +248,3 @@ def _baselines(trainer: Trainer) -> dict[str, dict[str, float]]:
     """Returns the metrics of gray and tint on the run's photos."""
     found = trainer.baselines()
     return {name: {k: v for k, v in metrics.items() if math.isfinite(v)} for name, metrics in found.items()}
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=_CONSOLE, transient=True, disable=not _CONSOLE.is_terminal)

@@ -6,10 +6,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
-
 from colorgan.disk import append
 from colorgan.epoch import EpochResult
+from colorgan.plain_console import PlainConsole
 from colorgan.plain_text import plain
 
 _NAMED = ("valid/delta_e", "valid/colorfulness_ratio", "train/l1", "train/generator_adversarial")
@@ -18,7 +17,7 @@ _NAMED = ("valid/delta_e", "valid/colorfulness_ratio", "train/l1", "train/genera
 class RunLog:
     """Says a line to the terminal and to the run's log."""
 
-    def __init__(self, path: Path, console: Console) -> None:
+    def __init__(self, path: Path, console: PlainConsole) -> None:
         self._path, self._console = path, console
 
     def say(self, line: str) -> None:
@@ -29,7 +28,7 @@ class RunLog:
         """
         append(self._path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {plain(line)}\n".encode())
         with suppress(OSError):
-            self._console.print(line, soft_wrap=True, markup=False)
+            self._console.say(line)
 
 
 def epoch_line(result: EpochResult) -> str:

@@ -180,12 +180,12 @@ def compare(places: options.Places, results: options.Results = Path("results")) 
         for verdict in comparison.verdicts:
             console.print(trials_view(verdict))
             for line in verdict_lines(verdict):
-                console.print(line, soft_wrap=True, markup=False)
+                console.say(line)
             console.print()
         if comparison.page:
             console.print(studies_view(comparison))
         for line in (*comparison.warnings, *(f"report: {page}" for page in comparison.pages)):
-            console.print(line, soft_wrap=True, markup=False)
+            console.say(line)
 
 
 @app.command()
@@ -242,7 +242,7 @@ def _show(folder: Path) -> None:
     owner = Owner.named_in(StudyFolder(folder).lock)
     lines = summary_lines(result.spec, result.folder, result.records, result.summary, owner)
     for line in (*lines, *notes):
-        console.print(line, soft_wrap=True, markup=False)
+        console.say(line)
 
 
 if __name__ == "__main__":

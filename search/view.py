@@ -110,14 +110,14 @@ class TerminalView(View):
             f"photos: {photos}",
             f"watch: make tensorboard STUDY={quote(str(folder))}   stop: Ctrl-C (resumable)",
         ):
-            self._console.print(line, soft_wrap=True, markup=False)
+            self._console.say(line)
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=2, transient=True)
             self._live.start()
 
     def say(self, line: str) -> None:
         """Prints a line."""
-        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {line}"), soft_wrap=True)
+        self._console.say(f"{time.strftime('%H:%M:%S')} {line}")
 
     def show(self, snapshot: Snapshot) -> None:
         """Refreshes the live view, or prints a line of progress every quarter minute."""

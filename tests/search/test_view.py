@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from colorgan.plain_console import PlainConsole
 from colorgan.record import EpochRecord, State, TrialRecord
@@ -50,9 +49,9 @@ SNAPSHOT = Snapshot(
 )
 
 
-def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
+def console(*, terminal: bool) -> tuple[PlainConsole, io.StringIO]:
     output = io.StringIO()
-    return Console(file=output, force_terminal=terminal, width=120, highlight=False), output
+    return PlainConsole(file=output, force_terminal=terminal, width=120), output
 
 
 def printed(thing: object) -> str:
