@@ -3,7 +3,8 @@
 Compared is what a viewer sees: generated chroma with the photo's lightness is turned into sRGB, clipped to what a
 screen can show, and back into Lab; it is not rounded to 8 bit. (`valid/l1` and `valid/chroma_kl` compare chroma as it
 was generated, before that.) A photo's numbers do not depend on its batch.
-scikit-image is the oracle of the tests. The names are `epoch.py`'s; which photos are measured is `validation.py`'s.
+scikit-image is the oracle of the tests. The names are `epoch.py`'s, structural similarity is `ssim.py`'s; which photos
+are measured is `validation.py`'s.
 """
 
 from __future__ import annotations
@@ -16,17 +17,15 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from colorgan.backend import multiplies_exactly
 from colorgan.color import CHROMA_LIMIT, Planes, displayed_planes, lab_planes, split_photo
 from colorgan.epoch import VALID_METRICS
+from colorgan.ssim import ssim
 
 REAL_COLORFULNESS = "valid/real_colorfulness"  # measured per photo only to give valid/colorfulness_ratio
 PSNR_LIMIT_DB = 100.0  # of photos that are equal; beyond float32's own rounding
 LEAST_COLORFULNESS = 0.01  # far below what is visible: keeps the ratio finite where all real photos are gray
 CHROMA_BINS = 65  # an odd number, so that gray lies in the middle of a bin; each is 3.4 wide in Lab
 CHROMA_EPSILON = 1e-4  # 0.4 of a pixel in 64 x 64
-SSIM_RADIUS, SSIM_SIGMA = 5, 1.5  # Wang et al. 2004, section III-C: 11 x 11
-SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # ibid., for values in [0, 1]
 MEAN_CHROMA_CROPS = 256  # enough for a mean that moves by less than one unit of Lab
 MEAN_CHROMA_BATCH = 16
 
@@ -165,53 +164,6 @@ def mean_squared_error(real: Planes, generated: Planes) -> Any:
 def psnr_db(mse: Any) -> Any:
     """Returns the peak signal-to-noise ratio for values in [0, 1], at most `PSNR_LIMIT_DB`."""
     return ops.log(ops.maximum(mse, 10.0 ** (-PSNR_LIMIT_DB / 10.0))) * (-10.0 / math.log(10.0))
-
-
-def ssim(real: Planes, generated: Planes) -> Any:
-    """Returns the structural similarity, (batch,), as the mean over the channels of sRGB.
-
-    Gaussian window, population covariance, no padding. Photos smaller than 11 pixels get the largest window of odd
-    side that fits. Source: Wang et al. 2004, Image Quality Assessment, equation 13.
-    """
-    x, y = ops.stack(real, axis=1), ops.stack(generated, axis=1)
-    mean_x, mean_y = _blur(x), _blur(y)
-    squares, product = _blur(x * x + y * y), _blur(x * y)
-    mean_product, mean_squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
-    likeness = (2.0 * mean_product + SSIM_C1) * (2.0 * (product - mean_product) + SSIM_C2)
-    norm = (mean_squares + SSIM_C1) * (squares - mean_squares + SSIM_C2)
-    return ops.mean(likeness / norm, axis=(1, 2, 3))
-
-
-def _blur(planes: Any) -> Any:
-    """Returns the Gaussian mean around each pixel whose window fits, of (batch, channels, height, width).
-
-    Two matmuls on a CPU, half the time of slices. Elsewhere a sum of slices: a GPU's matmul or convolution
-    may round its inputs to 10 bits (TF32), which the difference of squares in `ssim` would magnify.
-    """
-    along = _blur_by_matmul if multiplies_exactly() else _blur_by_slices
-    return along(along(planes, axis=3), axis=2)
-
-
-def _blur_by_matmul(planes: Any, *, axis: int) -> Any:
-    weights, size = _window(planes.shape[axis])
-    shifts = [np.pad(weights, (shift, size - 1 - shift)) for shift in range(size)]
-    matrix = np.stack(shifts).astype(np.float32)
-    return ops.matmul(planes, matrix.T) if axis == 3 else ops.matmul(matrix, planes)
-
-
-def _blur_by_slices(planes: Any, *, axis: int) -> Any:
-    weights, size = _window(planes.shape[axis])
-    return sum(
-        planes[(*[slice(None)] * axis, slice(start, start + size))] * float(weight)
-        for start, weight in enumerate(weights)
-    )
-
-
-def _window(size: int) -> tuple[NDArray[np.float64], int]:
-    """Returns the Gaussian window for `size` pixels, and in how many places it fits."""
-    radius = min(SSIM_RADIUS, (size - 1) // 2)
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / SSIM_SIGMA) ** 2)
-    return weights / weights.sum(), size - 2 * radius
 
 
 def chroma_kl(real: Planes, generated: Planes) -> Any:
