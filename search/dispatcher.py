@@ -175,7 +175,7 @@ class Dispatcher:
         return self._engine.takes(worker, live.architecture, alone=self._alone(live))
 
     def _alone(self, live: LiveTrial) -> bool:
-        """Returns whether the next lost worker would end the trial, so that it must be by its own doing."""
+        """Returns whether a trial has survived as many lost workers as it may, where it may survive any."""
         return 0 < self._retries <= live.record.retries
 
     def _dispatch(self, worker: int, live: LiveTrial, *, baselines: bool) -> None:
