@@ -414,13 +414,13 @@ def test_one_more_interrupt_while_a_study_ends_leaves_no_worker_and_no_table_out
 ) -> None:
     def interrupted(method: Callable[..., None]) -> Callable[..., None]:
         def interrupted_method(*arguments: Any) -> None:
-            workers.extend(psutil.Process().children())
+            workers.update({*psutil.Process().children()} - others)
             signal.raise_signal(signal.SIGINT)
             method(*arguments)
 
         return interrupted_method
 
-    workers = list[psutil.Process]()
+    workers, others = set[psutil.Process](), {*psutil.Process().children()}  # of tests before
     monkeypatch.setattr(TableWriter, "write", interrupted(TableWriter.write))
     monkeypatch.setattr(LocalEngine, "close", interrupted(LocalEngine.close))
     (tmp_path / "long.yaml").write_text(LONG)
