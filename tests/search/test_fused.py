@@ -162,7 +162,7 @@ def test_a_trial_that_finds_no_memory_beside_others_takes_none_of_them_with_it(a
 
 
 def test_a_file_that_cannot_be_written_ends_its_trial_alone_and_the_next_joins_the_other(runner, alone, tmp_path):
-    begin(runner, replace(job(12, tmp_path), checkpoint=tmp_path / "missing" / "c.npz"), job(13, tmp_path))
+    begin(runner, replace(job(12, tmp_path), checkpoint=tmp_path / ("c" * 300)), job(13, tmp_path))
     first = advance(runner, until=endings)
     assert endings(first) == {12: "failed"}
     said = begin(runner, job(14, tmp_path, seed=5))
