@@ -55,7 +55,7 @@ class Pix2Pix:
         self.generator_optimizer = keras.optimizers.Adam(learning_rate, beta_1=BETA_1)
         self.discriminator_optimizer = keras.optimizers.Adam(DISCRIMINATOR_LEARNING_RATE, beta_1=BETA_1)
         self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
-        self.train_step = tf.function(self.train_step)
+        self.train_step = tf.function(self._train_step)
 
     def _train_step(self, lightness: Any, chroma: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
