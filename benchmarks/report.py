@@ -7,11 +7,11 @@ import os
 import platform
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
+from colorgan.processor import processor_name
 from colorgan.versions import versions
 from search.engines.local import usable_cores
 
@@ -70,20 +70,12 @@ def machine() -> dict[str, Any]:
         found["keras-tuner"] = "missing"
     return {
         "cores": usable_cores(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "load_before": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "versions": found,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _shown(cell: Cell) -> str:

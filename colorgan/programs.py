@@ -5,14 +5,13 @@ They lie in the cache folder, beside the packed photos, in a folder for each kin
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from colorgan.packs import cache_folder
+from colorgan.processor import processor_kind
 
 MOST_BYTES = 4 * 2**30  # of a disk that others need as well
 
@@ -33,7 +32,7 @@ def kept_programs() -> dict[str, str]:
         CacheError: See `cache_folder`.
     """
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(programs_folder() / _processor()),
+        "JAX_COMPILATION_CACHE_DIR": str(programs_folder() / processor_kind()),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
@@ -70,12 +69,3 @@ def clean_programs() -> int:
     freed = programs_bytes()
     shutil.rmtree(programs_folder(), ignore_errors=True)
     return freed
-
-
-def _processor() -> str:
-    """Returns a name that processors of one kind share: a program with another kind's instructions would crash."""
-    about = platform.machine()
-    if (cpuinfo := Path("/proc/cpuinfo")).is_file():
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        about += "".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
-    return f"{platform.machine()}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from colorgan.config import TrainConfig
 from colorgan.new_folder import new_folder
 from colorgan.photos import open_photos
 from colorgan.place import check_place
+from colorgan.processor import processor_name
 from colorgan.record import write_whole
 from search.candidates import Candidate, PromoteError
 from search.card import card, verdict
@@ -123,7 +123,7 @@ def _facts(promotion: Promotion) -> dict[str, Any]:
         "trials_searched": len(study.records),
         "photos": open_photos(study.spec.train.data).fingerprint,
         "commit": _commit(),
-        "hardware": {**confirmed.summary.get("machine", {}), "processor": _processor()},
+        "hardware": {**confirmed.summary.get("machine", {}), "processor": processor_name()},
         "seconds": {key: confirmed.summary.get(f"{key}_seconds") for key in ("wall", "worker")},
         "versions": confirmed.summary.get("versions", {}),
     }
@@ -214,13 +214,3 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return found.stdout.strip()
-
-
-def _processor() -> str:
-    """Returns the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())

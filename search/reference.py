@@ -22,7 +22,7 @@ from search.oracle import ORACLES
 from search.parameter import CategoricalParameter, FloatParameter, IntParameter
 from search.quantities import QUANTITIES
 from search.settings import Bounds, CountOr, FurtherObjective, Objective, Resources, Search
-from search.signature import PRUNERS, REQUIRED, SAMPLERS, signature
+from search.signature import PRUNERS, REQUIRED, SAMPLERS, Argument, signature
 from search.space_mistakes import why_fixed
 from search.study import StudySpec
 
@@ -144,7 +144,7 @@ def _methods(
         yield Section(f"{kind}: {name}", meaning, tuple(settings))
 
 
-def _argument(kind: str, argument: Any, meaning: str) -> Setting:
+def _argument(kind: str, argument: Argument, meaning: str) -> Setting:
     default = MUST if argument.default is REQUIRED else _plain(argument.default)
     return Setting(f"search.{kind}.{argument.name}", argument.allowed, default, meaning)
 

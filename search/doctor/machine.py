@@ -6,9 +6,8 @@ import math
 import resource
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
+from colorgan.processor import processor_features
 from search.doctor.finding import Case, Finding, ok, problem, warning
 from search.doctor.limits import core_quota, free_memory_bytes
 from search.engines.local import usable_cores, visible_gpus
@@ -27,7 +26,9 @@ def cores(case: Case) -> Finding:
         return ok(f"{usable_cores()} cores for {case.workers()} workers on {len(gpus)} GPUs")
     found = judge_cores(usable_cores(), core_quota(), case.workers())
     policy = case.study.train.precision.policy if case.study else "float32"
-    return advise_bfloat16(found, policy=policy, features=_features()) if case.backend == "tensorflow" else found
+    return (
+        advise_bfloat16(found, policy=policy, features=processor_features()) if case.backend == "tensorflow" else found
+    )
 
 
 def advise_bfloat16(found: Finding, *, policy: str, features: frozenset[str]) -> Finding:
@@ -99,15 +100,6 @@ def judge_clock(now: float, written: Sequence[float]) -> Finding:
     if ahead > SLACK_SECONDS:
         return warning(f"the clock says {shown}, but a file of the results is {ahead:.0f} s younger", mend)
     return ok(f"the clock says {shown}")
-
-
-def _features() -> frozenset[str]:
-    """Returns what Linux says that the processor can do; nothing on other systems."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("flags"):
-                return frozenset(line.partition(":")[2].split())
-    return frozenset()
 
 
 def _gb(count: float) -> str:
