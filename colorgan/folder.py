@@ -14,6 +14,7 @@ from colorgan.plain_text import plain
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
 SAMPLE = "sample"
 SAMPLE_FOLDER = Path(__file__).parent / "sample_photos"
+NOTHING = "no such folder"
 
 
 class PhotosError(BadInputError):
@@ -64,7 +65,7 @@ def list_photos(photos: str, *, most: int | None = None) -> Listing:
         problem = f"cannot be read: {error.strerror}"
     if problem:
         where = "" if folder.is_absolute() else f" (it was looked for in {printable(str(Path.cwd()))})"
-        hint = "." if folder.parent.name else did_you_mean(photos, [SAMPLE]) or "."
+        hint = (did_you_mean(photos, [SAMPLE]) if problem == NOTHING and not folder.parent.name else "") or "."
         raise PhotosError(
             f"data.photos: {printable(str(folder))}: {problem}{hint} Give a folder of photos, or `{SAMPLE}`{where}"
         )
@@ -94,7 +95,7 @@ def _what_is_there(path: Path) -> str:
     """Returns why a path is no folder."""
     if path.exists():
         return "is a file, not a folder; unpack an archive first"
-    return "a symbolic link that leads to no folder" if path.is_symlink() else "no such folder"
+    return "a symbolic link that leads to no folder" if path.is_symlink() else NOTHING
 
 
 def _list_folder(

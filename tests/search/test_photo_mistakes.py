@@ -56,6 +56,8 @@ def test_a_folder_that_is_not_there_is_named_where_the_study_names_it(home: Path
     (home / "empty").mkdir()
     assert "train.data.photos: empty: too few photos: 0 files; the least are 2" in told(sample="empty")
     assert "train.data.photos: study.yaml: is a file, not a folder" in told(sample="study.yaml")
+    (home / "samples").touch()
+    assert "samples: is a file, not a folder; unpack an archive first. Give a folder" in told(sample="samples")
 
 
 def test_it_is_named_beside_all_other_mistakes_in_the_order_of_the_file(home: Path) -> None:
