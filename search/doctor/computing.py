@@ -14,6 +14,7 @@ from colorgan.config import Backend
 from search.doctor.finding import Case, Finding, ok, problem
 from search.engines.environment import worker_environment
 from search.engines.local import visible_gpus
+from search.words import counted
 
 LIMIT_SECONDS = 90.0  # importing TensorFlow takes 4 to 10 s, from a slow disk several times as long
 GRACE_SECONDS = 5.0  # for the process to end itself and say where it hung
@@ -138,7 +139,7 @@ def _judge_devices(devices: dict[str, list[float]], complaints: str, gpus: int, 
     if len(seen) < gpus:
         why = next((line for line in complaints.splitlines() if _LIBRARIES.search(line)), "it does not say why")
         return problem(
-            f"{name} sees {len(seen)} of {gpus} NVIDIA GPUs: {why}",
+            f"{name} sees {len(seen)} of {counted(gpus, 'NVIDIA GPU')}: {why}",
             f"{_CUDA[backend]}; a driver too old for them must be updated",
         )
     return ok(f"{name} computes rightly on {', '.join(devices)}")

@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from colorgan.versions import installed_versions
 from search.doctor.finding import Case, Finding, ok, problem, warning
 from search.engines.local import visible_gpus
+from search.words import counted
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"  # of a checkout, fresher than what was installed from it
 BUILDS = ("tensorflow-cpu", "tensorflow")  # distributions that bring the module `tensorflow`
@@ -95,8 +96,8 @@ def judge_build(installed: dict[str, str], *, gpus: int, driver: str | None, hid
     if hidden and driver is not None:
         return warning(f"{named}; CUDA_VISIBLE_DEVICES hides all GPUs", "unset CUDA_VISIBLE_DEVICES to train on them")
     if gpus and "tensorflow-cpu" in installed:
-        return warning(f"{named}, the CPU build, beside {gpus} NVIDIA GPUs", "make setup ACCELERATOR=gpu")
-    return ok(f"{named}, {f'{gpus} NVIDIA GPUs' if gpus else 'no NVIDIA GPU'}")
+        return warning(f"{named}, the CPU build, beside {counted(gpus, 'NVIDIA GPU')}", "make setup ACCELERATOR=gpu")
+    return ok(f"{named}, {counted(gpus, 'NVIDIA GPU') if gpus else 'no NVIDIA GPU'}")
 
 
 def judge_jax(installed: dict[str, str], *, gpus: int) -> Finding:
@@ -105,8 +106,8 @@ def judge_jax(installed: dict[str, str], *, gpus: int) -> Finding:
     if "jax" not in installed:
         return problem("JAX is not installed", "make setup EXTRAS=jax, or another backend")
     if gpus and len(installed) == 1:
-        return warning(f"{named} for CPUs alone, beside {gpus} NVIDIA GPUs", "make setup EXTRAS=jax-gpu")
-    return ok(f"{named}, {f'{gpus} NVIDIA GPUs' if gpus else 'no NVIDIA GPU'}")
+        return warning(f"{named} for CPUs alone, beside {counted(gpus, 'NVIDIA GPU')}", "make setup EXTRAS=jax-gpu")
+    return ok(f"{named}, {counted(gpus, 'NVIDIA GPU') if gpus else 'no NVIDIA GPU'}")
 
 
 def driver_trouble() -> str | None:
