@@ -159,7 +159,7 @@ def _front(records: Iterable[TrialRecord], objective: Objective, chosen: Sequenc
 
 def _allowed(objective: Objective) -> dict[str, Price]:
     """Returns what can be traded against an objective; a colourfulness ratio counts by its distance from 1."""
-    found: dict[str, Price] = {COLOURFULNESS: lambda record: _distance(record, COLOURFULNESS, 1.0)}
+    found: dict[str, Price] = {COLOURFULNESS: _off_colour}
     for metric in (*COSTS, *VALID_METRICS):
         if metric.better is not None:
             found[metric.key] = _metric(metric.key, 1.0 if metric.better == "minimize" else -1.0)
@@ -180,9 +180,9 @@ def _metric(key: str, sign: float) -> Price:
     return price
 
 
-def _distance(record: TrialRecord, key: str, target: float) -> float | None:
-    value = quantity(record, key)
-    return None if value is None else abs(value - target)
+def _off_colour(record: TrialRecord) -> float | None:
+    value = quantity(record, COLOURFULNESS)
+    return None if value is None else abs(value - 1.0)
 
 
 def _values(front: Sequence[Seeds], measures: Sequence[Measure]) -> NDArray[np.float64]:
