@@ -189,6 +189,9 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
         shown.append(f"starting {counted(snapshot.workers, 'worker')}")
     else:
         shown.append(f"training {snapshot.busy_share:.0%} of worker time")
-    if (left := snapshot.seconds_left()) is not None:
+    left, limit = snapshot.seconds_left(), spec.search.study_timeout_seconds
+    if left is not None:
         shown.append(f"{'at most' if snapshot.at_most else 'about'} {duration(left)} left")
+    if limit is not None and (left is None or snapshot.seconds + left > limit):
+        shown.append(f"stops in {duration(max(0.0, limit - snapshot.seconds))}")
     return ", ".join(shown)

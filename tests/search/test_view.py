@@ -112,6 +112,27 @@ def test_a_study_that_may_need_fewer_trials_says_so(tmp_path: Path) -> None:
     assert "at most 16 s left" in output.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("limit", "finished", "said"),
+    [
+        (None, 2, "about 16 s left"),
+        (3700, 2, "about 16 s left"),
+        (3610, 2, "about 16 s left, stops in 10 s"),
+        (3610, 0, "worker time, stops in 10 s"),
+        (3600, 2, "stops in 0 s"),
+    ],
+)
+def test_a_time_limit_that_comes_before_the_last_trial_is_said(
+    tmp_path: Path, limit: float | None, finished: int, said: str
+) -> None:
+    limited = StudySpec.model_validate({**SPEC.model_dump(), "search": {"study_timeout_seconds": limit}})
+    plain, output = console(terminal=False)
+    view = TerminalView(plain)
+    view.start(limited, tmp_path, "8 train")
+    view.show(replace(SNAPSHOT, finished_here=finished))
+    assert output.getvalue().endswith(f"{said}\n")
+
+
 def test_a_terminal_gets_a_table_of_the_running_trials(tmp_path: Path) -> None:
     live, output = console(terminal=True)
     view = TerminalView(live)
