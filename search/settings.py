@@ -57,7 +57,8 @@ def _count_or(*words: str, least: int, most: int) -> PlainValidator:
 
 MAX_TRIALS, MAX_WORKERS, MAX_FUSED = 1_000_000, 1024, 256
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0, le=1e9)] | None  # 30 years
+MOST_SECONDS = 1e9  # 30 years
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)] | None
 
 
 class Objective(Part):

@@ -49,7 +49,7 @@ from colorgan.strict_yaml import YamlError, read_yaml, write_yaml
 from search.fields import leaves
 from search.parameter import Choice, Parameter
 from search.photo_mistakes import photo_mistakes
-from search.settings import MAY_CHANGE, Bounds, FurtherObjective, Search
+from search.settings import MAY_CHANGE, MOST_SECONDS, Bounds, FurtherObjective, Search
 from search.settings import Objective as Objective  # search.study is where others look for it
 from search.space_mistakes import space_mistakes
 from search.study_mistakes import (
@@ -165,6 +165,8 @@ class StudySpec(Part):
         if data is not None:
             tree["train"]["data"]["photos"] = data
         seconds = None if hours is None else 3600.0 * hours
+        if seconds is not None and not 0 < seconds <= MOST_SECONDS:
+            raise StudyError(f"hours: must be more than 0 and at most {MOST_SECONDS / 3600:,.0f}; received {hours:g}")
         changed = {"trials": trials, "workers": workers, "study_timeout_seconds": seconds}
         tree["search"] |= {key: value for key, value in changed.items() if value is not None}
         try:

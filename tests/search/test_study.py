@@ -1,5 +1,6 @@
 """A study file is read whole or refused whole: every mistake with file, line, key, and what to do."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -411,6 +412,9 @@ def test_the_command_line_changes_photos_trials_workers_and_time_and_nothing_els
     assert without.with_overrides(data="sample", trials=4, workers="auto") == study
     with pytest.raises(StudyError, match=r"^search.trials: must be at least 1; received 0$"):
         read_study(path, trials=0)
+    for hours in (0.0, -1.0, 300_000.0, math.nan):
+        with pytest.raises(StudyError, match=rf"^hours: must be more than 0 and at most 277,778; received {hours:g}$"):
+            read_study(path, hours=hours)
 
 
 def test_more_trials_workers_and_other_limits_continue_a_study(write):
