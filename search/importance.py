@@ -21,8 +21,8 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from colorgan.record import TrialRecord
-from search.snapshot import configurations, ranked_configurations
-from search.space import Space
+from search.snapshot import Seeds, best_first, configurations
+from search.space import Key, Space
 from search.study import StudySpec
 
 MIN_CONFIGURATIONS = 10  # complete or pruned; below that a ranking is a guess
@@ -52,12 +52,12 @@ class Importance:
 
 def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> tuple[Importance, ...]:
     """Returns the parameters' importances, the largest first; empty where the trials are too few to say."""
-    complete = ranked_configurations(records, spec.objective.direction)
-    order = judged(spec, records)
+    space, order = Space(spec.space, spec.train), judged(spec, records)
+    complete = sum(seeds.feasible for seeds in _distinct(space, records).values())
     if len(order) < MIN_CONFIGURATIONS or not complete:
         return ()
-    study = _in_memory(Space(spec.space, spec.train), order)
-    good = max(math.ceil(GOOD_SHARE * len(order)), min(MIN_GOOD, len(complete)))
+    study = _in_memory(space, order)
+    good = max(math.ceil(GOOD_SHARE * len(order)), min(MIN_GOOD, complete))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=good / len(order))
     ranks = np.arange(len(order), dtype=float)
     found = _evaluate(study, evaluator, ranks)
@@ -73,17 +73,24 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> tuple[Import
 
 def judged(spec: StudySpec, records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Returns a trial of each configuration that says what mattered: by rank, then infeasible, then pruned ones."""
-    complete, space = configurations(records), Space(spec.space, spec.train)
-    known = {space.key(seeds.first.params) for seeds in complete}
+    space = Space(spec.space, spec.train)
+    complete = _distinct(space, records)
     pruned = {space.key(record.params): record for record in records if record.state == "pruned"}
-    order = [
-        *ranked_configurations(records, spec.objective.direction),
-        *(seeds for seeds in complete if not seeds.feasible),
-    ]
+    order = best_first(complete.values(), spec.objective.direction)
+    order += [seeds for seeds in complete.values() if not seeds.feasible]
     return [
         *(seeds.first for seeds in order),
-        *(record for key, record in pruned.items() if key not in known),
+        *(record for key, record in pruned.items() if key not in complete),
     ]
+
+
+def _distinct(space: Space, records: Sequence[TrialRecord]) -> dict[Key, Seeds]:
+    """Returns what each configuration came to, one that the sampler repeated as one, in the order of the first."""
+    found: dict[Key, Seeds] = {}
+    for seeds in configurations(records):
+        key = space.key(seeds.first.params)
+        found[key] = Seeds((*found[key].records, *seeds.records)) if key in found else seeds
+    return found
 
 
 def _evaluate(

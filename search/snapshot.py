@@ -117,8 +117,13 @@ def by_seeds(records: Iterable[TrialRecord]) -> dict[int, Seeds]:
 
 def ranked_configurations(records: Iterable[TrialRecord], direction: str) -> list[Seeds]:
     """Returns what the complete and feasible configurations came to, the best mean first, the earliest of equals."""
+    return best_first(configurations(records), direction)
+
+
+def best_first(found: Iterable[Seeds], direction: str) -> list[Seeds]:
+    """Returns the feasible configurations of these, the best mean first, the earliest of equals."""
     sign = 1.0 if direction == "minimize" else -1.0
-    return sorted((seeds for seeds in configurations(records) if seeds.feasible), key=lambda seeds: sign * seeds.mean)
+    return sorted((seeds for seeds in found if seeds.feasible), key=lambda seeds: sign * seeds.mean)
 
 
 def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:

@@ -361,6 +361,12 @@ def test_trials_that_hyperband_went_on_with_are_no_evidence_against_what_they_be
     assert [record.params for record in judged(spec(), records)] == params
 
 
+def test_a_configuration_that_the_sampler_repeated_counts_once_by_the_mean_of_its_trials() -> None:
+    values = ((0, 17.0, 5.0), (1, 18.0, 6.0), (2, 20.0, 5.0))
+    records = [trial(n, value, params={RATE: 1e-3, WEIGHT: weight}) for n, value, weight in values]
+    assert [record.number for record in judged(spec(), records)] == [1, 0]
+
+
 def test_constraints_that_all_trials_hold_rule_none_out(make: Make) -> None:
     pale = trial(0, 18.0, violations={"valid/colorfulness_ratio": 0.1})
     for name, record, said in (
@@ -379,10 +385,11 @@ def test_importance_knows_conditional_and_categorical_parameters_and_its_limits(
     space = {
         "generator.normalization": {"type": "categorical", "choices": ["batch", "none"]},
         "generator.dropout": {"type": "float", "low": 0.0, "high": 0.5, "when": {"generator.normalization": "batch"}},
+        WEIGHT: {"type": "float", "low": 1, "high": 100},
     }
     study, rng, records = spec(space=space), np.random.default_rng(0), []
     for number in range(30):
-        params = {"generator.normalization": "none" if number % 2 else "batch"}
+        params = {"generator.normalization": "none" if number % 2 else "batch", WEIGHT: float(rng.uniform(1, 100))}
         params |= {} if number % 2 else {"generator.dropout": float(rng.uniform(0, 0.5))}
         records.append(trial(number, 20.0 - 3 * (number % 2) + rng.uniform(), params=params))
     found = importances(study, records)
