@@ -12,6 +12,7 @@ from rich.table import Table
 from colorgan.record import TrialRecord
 from search.narrow_table import Column, NarrowTable
 from search.ownership import Owner
+from search.photo_mistakes import why_unconfirmable
 from search.snapshot import Baselines, best_record, by_seeds, count_states
 from search.space import Space
 from search.storage import StudyFolder
@@ -96,7 +97,7 @@ def summary_lines(
         config = StudyFolder(folder).trial(best.number).config
         lines.append(f"train the best on: make train CONFIG={quote(str(config))}")
     lines.append(f"compare in TensorBoard: make tensorboard STUDY={place}; as a report: make compare STUDY={place}")
-    if best is not None and spec.can_be_confirmed:
+    if best is not None and not why_unconfirmable(spec.train):
         lines.append(f"confirm and promote the best: make promote STUDY={place}")
     return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colorgan.folder import SAMPLE, photo_folder, printable
-from search.photo_mistakes import why_empty
+from search.photo_mistakes import why_unconfirmable
 from search.space import MAX_COMBINATIONS, Space
 from search.study import StudySpec
 from search.words import counted
@@ -65,7 +65,5 @@ def _aims(spec: StudySpec) -> str:
 def _photos(spec: StudySpec) -> str:
     photos = spec.train.data.photos
     folder = SAMPLE if photos == SAMPLE else printable(str(photo_folder(photos).absolute()))
-    if not spec.can_be_confirmed:
-        return f"{folder}; `make promote` will have none left, as trials are measured on the `confirm` photos"
-    unconfirmed = why_empty(spec.train, "confirm")
+    unconfirmed = why_unconfirmable(spec.train)
     return f"{folder}{f'; `make promote` will find none ({unconfirmed})' if unconfirmed else ''}"

@@ -65,6 +65,15 @@ def why_empty(train: TrainConfig, part: Part) -> str:
     return "" if fractions.get(part, 1.0) else f"no photos to {part}, as data.{part}_fraction is 0; raise it"
 
 
+def why_unconfirmable(train: TrainConfig) -> str:
+    """Returns why nothing can be confirmed on photos that no trial saw, as far as can be told without reading any."""
+    if train.validation.part == "confirm":
+        return "trials are measured on the `confirm` photos"
+    with suppress(PhotosError):  # which `promote` names
+        return why_empty(train, "confirm")
+    return ""
+
+
 def _meant(photos: str, beside: Path) -> str:
     """Returns where else a relative path leads to a folder, or nothing."""
     there, here = (beside / photos).absolute(), expanded(photos)

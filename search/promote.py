@@ -21,6 +21,7 @@ from search.candidates import Candidate, PromoteError, candidates
 from search.comparison import Direction, Scores, winner
 from search.confirmation import Design, Standing, scores, standing
 from search.confirmation_study import Confirmation, begin, confirmation_study, mend_study, move_aside
+from search.photo_mistakes import why_unconfirmable
 from search.run import HERE, StudyResult, load_noted, run_in
 from search.source import SEEDS, Plan, PlannedTrial
 from search.storage import StudyFolder
@@ -107,11 +108,8 @@ def confirm(
     (study, notes), place = load_noted(folder), StudyFolder(folder).confirmation
     for note in notes:
         view.say(note)
-    if not study.spec.can_be_confirmed:
-        raise PromoteError(
-            f"{folder}: its trials were measured on the `confirm` photos, as a confirmation's are, so there are none "
-            "left that no trial saw. Promote a study that was measured on the others"
-        )
+    if reason := why_unconfirmable(study.spec.train):
+        raise PromoteError(f"{folder}: no photos are left that no trial saw: {reason}. Promote a study that has some")
     wanted = Confirmation(candidates=candidates(study, top, pick), seeds=_fresh_seeds(study.spec, most), every=seeds)
     spec = confirmation_study(study.spec, wanted, workers)
     check_installed(spec.train.backend)  # it and all else before anything is written or moved
@@ -128,9 +126,9 @@ def confirm(
     mend_study(place)
     confirmed = run_in(place, spec, view=view, plan=Plan(trials, _skip(design)), workplace=workplace)
     if confirmed.summary.get("ending") != "finished":
-        reason = confirmed.summary.get("ending")
+        ending = confirmed.summary.get("ending")
         goes_on = f"the same command goes on{', without --again' if again else ''}"
-        raise InterruptedPromotion(f"the confirmation ended before its time ({reason}); {goes_on}")
+        raise InterruptedPromotion(f"the confirmation ended before its time ({ending}); {goes_on}")
     return decide(study, confirmed, plan)
 
 

@@ -143,11 +143,6 @@ class StudySpec(Part):
             raise MistakesError(mistakes)
         return self
 
-    @property
-    def can_be_confirmed(self) -> bool:
-        """Whether the `confirm` photos are left for it; a confirmation's own trials have been measured on them."""
-        return self.train.validation.part != "confirm"
-
     def with_overrides(
         self,
         *,

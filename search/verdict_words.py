@@ -7,6 +7,7 @@ from shlex import quote
 from colorgan.record import TrialRecord
 from search.comparison import DEFAULT
 from search.importance import MIN_CONFIGURATIONS, judged
+from search.photo_mistakes import why_unconfirmable
 from search.quantities import SIZE
 from search.snapshot import count_states
 from search.tradeoff import TradeOffError, study_front, trade_off
@@ -181,7 +182,7 @@ def _trade(verdict: Verdict) -> list[str]:
 def _promote(verdict: Verdict, purpose: str, pick: str = "") -> str:
     """Returns, behind a space, the command that confirms; nothing where no photos are left for that."""
     command = f"make promote STUDY={quote(str(verdict.result.folder))}{pick}"
-    return f" {purpose}: {command}" if verdict.result.spec.can_be_confirmed else ""
+    return f" {purpose}: {command}" if not why_unconfirmable(verdict.result.spec.train) else ""
 
 
 def _price(record: TrialRecord) -> str:

@@ -197,15 +197,17 @@ def test_a_study_of_any_state_has_a_verdict(make: Make, records: list[TrialRecor
     assert {"gray", "tint", *(f"trial {record.number}" for record in records)} == set(names)
 
 
-def test_what_was_measured_on_the_photos_for_confirming_is_not_said_to_be_confirmable(make: Make) -> None:
-    train = {"validation": {"part": "confirm"}}
+@pytest.mark.parametrize(
+    "train", [{"validation": {"part": "confirm"}}, {"data": {"confirm_fraction": 0.0, "photos": "mine"}}]
+)
+def test_what_no_photos_are_left_to_confirm_on_is_not_said_to_be_confirmable(make: Make, train: dict[str, Any]) -> None:
     sizes = {0: 400_000, 1: 200_000, 2: 100_000}
     further = [trial(n, 17.0 + n, parameters=size, further={"parameters": size}) for n, size in sizes.items()]
     for several in ([], [{"metric": "parameters"}]):
         name = f"seen-{len(several)}"
         for study, told in (
             (spec(name, further_objectives=several), 3),
-            (spec(f"{name}-confirm", further_objectives=several, train=train), 0),
+            (spec(f"{name}-none", further_objectives=several, train=train), 0),
         ):
             folder = make(further, study)
             verdict = judge(folder)

@@ -91,5 +91,5 @@ def test_photos_that_nothing_can_be_confirmed_on_are_told_before_a_search_is_run
 
 def test_trials_that_are_measured_on_what_is_kept_for_confirming_are_told_to_leave_none() -> None:
     assert lines(train={"validation": {"part": "confirm"}})[3] == (
-        "photos: sample; `make promote` will have none left, as trials are measured on the `confirm` photos"
+        "photos: sample; `make promote` will find none (trials are measured on the `confirm` photos)"
     )

@@ -251,7 +251,9 @@ def test_a_confirmation_is_not_confirmed_again_on_the_photos_that_it_saw(study: 
     folder = shutil.copytree(study, tmp_path / "small", ignore=shutil.ignore_patterns("confirm", "promoted"))
     seen = StudySpec.model_validate({**TREE, "train": {**TREE["train"], "validation": {"part": "confirm"}}})
     (folder / "study.yaml").write_text(seen.to_yaml())
-    with pytest.raises(PromoteError, match="none left that no trial saw"):
+    with pytest.raises(
+        PromoteError, match="no photos are left that no trial saw: trials are measured on the `confirm`"
+    ):
         confirm(folder, top=2, seeds=2)
     assert not (folder / "confirm").exists()
 
