@@ -32,7 +32,7 @@ def run(options: Options) -> Report:
     return Report("backends", COLUMNS, rows, NOTES)
 
 
-def _compare(case: Case, threads: int, rounds: int) -> tuple[float, float, float, str, float, float, float]:
+def _compare(case: Case, threads: int, rounds: int) -> tuple[float | str, ...]:
     with tempfile.TemporaryDirectory() as cache, ExitStack() as stack:
         ready, runners = [], []
         for who in ("ours", "jax", "jax"):

@@ -92,7 +92,7 @@ def keras_tuner(plan: Plan, _cores: int) -> dict[str, Any]:
 
     photos, outcomes = load_photos(plan), list[dict[str, Any]]()
 
-    class Tuner(kt.RandomSearch):
+    class Tuner(kt.RandomSearch):  # type: ignore[misc]
         def run_trial(self, trial: Any, *_: Any, **__: Any) -> float:
             trial.hyperparameters.Choice("filters", list(FILTERS))
             trial.hyperparameters.Float("rate", min(LEARNING_RATES), max(LEARNING_RATES), sampling="log")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, cast
 
 from colorgan.backend_choice import use_backend
+
+if TYPE_CHECKING:
+    from colorgan.jax_fused_step import Way
 
 SECONDS = 3.0
 
 
 def main() -> None:
     size, depth, filters, batch = (int(value) for value in sys.argv[1:5])
-    way, members = sys.argv[5], [int(value) for value in sys.argv[6:]]
+    way, members = cast("Way", sys.argv[5]), [int(value) for value in sys.argv[6:]]
     use_backend("jax")
     from colorgan import fused_trainer
     from colorgan.config import parse_config

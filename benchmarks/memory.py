@@ -10,8 +10,8 @@ import psutil
 
 from benchmarks.processes import ChildError, resident_bytes, run_python
 from benchmarks.report import Cell, Options, Report
+from colorgan.record import FINISHED
 from search.engines.local import usable_cores
-from search.snapshot import FINISHED
 from search.storage import StudyFolder
 from search.study import StudySpec
 

@@ -28,7 +28,7 @@ from benchmarks.report import Options, Report
 from colorgan.checkpoint import Checkpoint
 from colorgan.config import TrainConfig
 from colorgan.photos import open_photos
-from search.parameter import CategoricalParameter
+from search.parameter import CategoricalParameter, is_number
 from search.space import Params, Space
 from search.study import read_study
 
@@ -130,8 +130,10 @@ class Population:
         for path, parameter in self.space.parameters.items():
             if isinstance(parameter, CategoricalParameter):
                 continue  # a change of the factor tenfold is no small step
-            value = float(numbers[path]) * self._chance.choice(FACTORS)
-            found[path] = min(max(value, float(parameter.low)), float(parameter.high))
+            value = numbers[path]
+            if is_number(value):
+                value *= self._chance.choice(FACTORS)
+                found[path] = min(max(value, float(parameter.low)), float(parameter.high))
         return found
 
     def _load(self, config: TrainConfig, number: int) -> None:

@@ -59,7 +59,8 @@ def ray_tune(plan: Plan, cores: int) -> dict[str, Any]:
         tune_config=tune.TuneConfig(search_alg=search, num_samples=plan.trials),
         run_config=tune.RunConfig(storage_path=str(plan.folder), name="tune", verbose=0),
     )
-    found = [result.metrics or {} for result in tuner.fit()]
+    results = tuner.fit()
+    found = [results[number].metrics or {} for number in range(len(results))]
     keys = ("delta_e", "train_seconds", "valid_seconds")
     return {"outcomes": [{key: metrics[key] for key in keys} for metrics in found]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +18,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Starts with all parts at zero."""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self._parts: list[str] = []
         self._since = 0.0
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeGuard
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
@@ -233,7 +233,7 @@ class CategoricalParameter(Part):
 Parameter = Annotated[FloatParameter | IntParameter | CategoricalParameter, Field(discriminator="type")]
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Returns whether a value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

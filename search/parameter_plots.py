@@ -71,7 +71,7 @@ class Scale:
         """Returns where a value lies: itself, or its place among the choices."""
         if isinstance(self.parameter, CategoricalParameter):
             return float(self.parameter.choices.index(value))
-        return float(value) if is_number(value) else math.nan  # type: ignore[arg-type]
+        return float(value) if is_number(value) else math.nan
 
     def share(self, value: Value) -> float:
         """Returns where a value lies between both ends, in [0, 1]."""

@@ -54,7 +54,8 @@ class Process:
 
     def predict(self, points: Array) -> Array:
         """Returns mean curves."""
-        return self._mean + np.stack([scores(points) for scores in self.scores], axis=-1) @ self._rows
+        found: Array = self._mean + np.stack([scores(points) for scores in self.scores], axis=-1) @ self._rows
+        return found
 
 
 class Trees:

@@ -10,6 +10,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from colorgan.config import TrainConfig
 from colorgan.epoch import EpochResult
@@ -194,7 +195,7 @@ class SimulatedEngine:
         epochs, done = worker.training.epochs, self._done.get(worker.job.number, 0)
         last = min(worker.job.until or len(epochs), len(epochs))
         if done == last:
-            how = "complete" if last == len(epochs) else "paused"
+            how: Literal["complete", "paused"] = "complete" if last == len(epochs) else "paused"
             self._say(worker, TrialEnded(worker.job.number, how, architectures=frozenset(worker.built)), after=0.0)
             return
         result = epochs[done]

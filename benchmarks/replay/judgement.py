@@ -127,7 +127,8 @@ def judge(
         asked: Configurations that it has begun.
         fresh: Of the confirmation.
     """
-    judge, changes, trials = _Judge(surrogate, repeat, fresh), [], 0
+    judge, trials = _Judge(surrogate, repeat, fresh), 0
+    changes: list[tuple[float, tuple[float, float, float, float]]] = []
     for seconds, record in complete:
         trials += 1
         now = judge.see(record)

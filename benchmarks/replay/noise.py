@@ -63,7 +63,9 @@ def _noise(paired: Array, noise: Array) -> Noise:
     spread = max(0.0, float(paired.var(ddof=1)) - seeds / 2)  # the mean of two seeds has half of their variance
     good_spread = max(0.0, float(paired[good].var(ddof=1)) - good_seeds / 2)
     return Noise(
-        *(float(np.sqrt(variance)) for variance in (seeds, good_seeds, spread)),
+        seeds=float(np.sqrt(seeds)),
+        good_seeds=float(np.sqrt(good_seeds)),
+        configurations=float(np.sqrt(spread)),
         in_all=spread / (spread + seeds),
         reliability=good_spread / (good_spread + good_seeds),
     )

@@ -21,7 +21,7 @@ SUMMARY = {
     "24 epochs, drawn spaces, `valid/chroma_kl`": ("kl drawn", "8/2"),
 }
 """What methods are compared on: the part of the plan, and where asha's rungs are there."""
-SUMMED_UP = ("random, none", "cmaes, none", "tpe, none", "tpe, asha {}", "gp, none", "gp, asha {}")
+SUMMED_UP: tuple[str, ...] = ("random, none", "cmaes, none", "tpe, none", "tpe, asha {}", "gp, none", "gp, asha {}")
 SUMMED_UP += ("curve_gp, none", "curve_gp, asha {}")
 
 

@@ -11,7 +11,8 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmarks.replay.curve_models import Array, Process
+from benchmarks.replay.curve_models import Process
+from benchmarks.replay.process import Array
 from benchmarks.replay.recording import METRIC, METRICS, Recorded, by_configuration
 from benchmarks.replay.surrogate import Surrogate
 from colorgan.record import TrialRecord

@@ -97,7 +97,8 @@ class Surrogate:
         point = self.point(config)
         nearest = np.argsort(np.square(self.points[self.paired] - point).sum(axis=1), kind="stable")[:NEIGHBOURS]
         chance = np.random.default_rng([config.seed, zlib.crc32(point.tobytes())])
-        return chance.standard_normal(len(nearest)) @ self.noise_curves[nearest] / np.sqrt(len(nearest))
+        noise: Array = chance.standard_normal(len(nearest)) @ self.noise_curves[nearest] / np.sqrt(len(nearest))
+        return noise
 
     def with_noise(self, share: float) -> Surrogate:
         """Returns the same space, where a seed adds so many times as much."""
@@ -110,7 +111,7 @@ class Surrogate:
         """Returns what training a configuration says."""
         values = self.curve(config) + self.noise(config)
         parameters, train_seconds, valid_seconds = self._seconds[_architecture(config)]
-        steps = config.schedule.steps_per_epoch
+        steps = config.schedule.steps_per_epoch or 0  # which the recorded study gives
         return Training(
             [
                 EpochResult(number, number * steps, {self.metric: float(value)}, None, train_seconds, valid_seconds)
