@@ -18,6 +18,7 @@ from search.table import epochs_table, trials_table, write_summary, write_table
 from search.tradeoff import study_front
 
 SEARCH_PACKAGES = ("optuna", "tensorboard", "pandas")
+OF_TRAINING = ("workers", "machine", "versions")  # in a summary; a run that trains nothing leaves them as they were
 TABLES_SECONDS = 30.0  # between two writings of the tables while the study runs
 TABLES_SHARE = 0.02  # of the driver's time at most: of ten thousand trials a writing takes seconds
 
@@ -68,9 +69,10 @@ class TableWriter:
             "worker_seconds": worker,
             "busy_seconds": busy,
             "busy_share": busy / worker if worker else 0.0,
-            "workers": snapshot.workers if snapshot.worker_seconds else self._before.get("workers") or snapshot.workers,
+            "workers": snapshot.workers,
             "machine": {"system": platform.platform(), "cores": os.cpu_count()},
             "versions": versions(*SEARCH_PACKAGES),
+            **({} if snapshot.worker_seconds else {key: one for key in OF_TRAINING if (one := self._before.get(key))}),
         }
 
     def _front(self, snapshot: Snapshot) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from colorgan.config import TrainConfig, load_config
 from colorgan.interruption import stopped_by_signals
 from colorgan.photos import Photos
 from colorgan.record import TrialRecord, write_whole
+from colorgan.versions import differing, versions
 from search.admission import admit, check_photos, check_question
 from search.aims import Aims
 from search.checkpoint_store import CheckpointStore
@@ -224,6 +225,8 @@ def _drive(
 
     ending: Ending | None = None
     if not source.done():
+        if others := differing(folder.read_summary().get("versions", {}), versions()):
+            view.say(f"it ran before with other versions ({others}): the same trial may come to other numbers now")
         engine.start()
     with stopped_by_signals(stop):
         try:

@@ -23,14 +23,13 @@ import ray
 
 from colorgan.errors import BadInputError, CannotRunError
 from colorgan.photos import open_photos
-from colorgan.versions import versions
+from colorgan.versions import differing, versions
 from search.checkpoint_store import CheckpointStore, StoreError
 from search.engines.warm_start import new_fused_runner, new_runner
 from search.known_photos import StudyPhotos
 from search.messages import Event, Job, Quit, StopTrial, TrialEnded, WorkerReady
 
 HEAR_SECONDS = 2.0  # for which a worker that has nothing to say is waited for, before it says how it stands
-ONE_OF = {"tensorflow-cpu": "tensorflow"}  # the same program, packed for less
 
 
 @dataclass(frozen=True)
@@ -162,20 +161,6 @@ class _SideBySide:
         if isinstance(event, TrialEnded):
             self._wishes.pop(event.number, None)
             self._ended.pop(event.number).set()
-
-
-def differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
-    """Returns which versions of two machines differ, as far as both know them."""
-    here, there = _by_program(ours), _by_program(theirs)
-    return ", ".join(
-        f"{name} {there[name]} instead of {here[name]}"
-        for name in here.keys() & there.keys() - {"colorgan"}  # its code comes from the driver
-        if here[name] != there[name]
-    )
-
-
-def _by_program(found: Mapping[str, str]) -> dict[str, str]:
-    return {ONE_OF.get(name, name): version for name, version in found.items()}
 
 
 def _misfit(home: Home) -> str:

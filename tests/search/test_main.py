@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -106,6 +108,15 @@ def test_a_study_whose_hours_are_over_ends_well_and_is_left_to_go_on(study: Path
     assert "stopped in time and saved; the same command goes on" in result.stderr
     status = search("status", Path("results/sky"))
     assert "it ended by: time limit); the same command goes on" in status.output
+
+
+def test_a_study_that_goes_on_with_other_packages_says_so(study: Path) -> None:
+    search("run", study, "--hours", 0.0002)
+    summary = StudyFolder(Path("results/sky")).summary
+    assert "it ran before" not in search("run", study, "--hours", 0.0002).output
+    summary.write_text(json.dumps(json.loads(summary.read_text()) | {"versions": {"numpy": "1.0", "jaxlib": "0.0"}}))
+    said = search("run", study, "--hours", 0.0002).output
+    assert f"it ran before with other versions (numpy {np.__version__} instead of 1.0" in said
 
 
 def test_a_study_that_is_not_there_is_bad_input(study: Path) -> None:

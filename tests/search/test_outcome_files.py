@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from colorgan.record import TrialRecord
@@ -74,3 +77,15 @@ def test_the_best_of_a_summary_counts_by_the_mean_over_its_seeds(tmp_path: Path)
         "seeds": 2,
     }
     assert summary["front"] == [{"number": 1, "objective": 2.5, "valid/ssim": 0.5}]
+
+
+def test_a_run_that_trains_nothing_leaves_a_summary_what_it_says_of_training(tmp_path: Path) -> None:
+    spec = StudySpec.model_validate({"name": "s", "space": {"generator.depth": {"type": "int", "low": 2, "high": 4}}})
+    folder = StudyFolder(tmp_path)
+    before = {"versions": {"numpy": "1.0"}, "machine": {"cores": 3}, "workers": 7}
+    folder.summary.write_text(json.dumps(before))
+    TableWriter(spec, folder).write(replace(EMPTY, worker_seconds=0.0, workers=2), "finished")
+    assert {key: folder.read_summary()[key] for key in before} == before
+    TableWriter(spec, folder).write(replace(EMPTY, worker_seconds=1.0, workers=2), "finished")
+    now = folder.read_summary()
+    assert (now["versions"]["numpy"], now["machine"]["cores"], now["workers"]) == (np.__version__, os.cpu_count(), 2)
