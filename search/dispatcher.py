@@ -17,6 +17,7 @@ from search.line import Line
 from search.live_trial import LiveTrial
 from search.messages import Job
 from search.opening import Opener
+from search.snapshot import configurations
 from search.source import TrialSource
 
 MOST_WAITING = 8  # trials that wait because a worker's others are of another architecture, while its places are filled
@@ -148,8 +149,8 @@ class Dispatcher:
 
         Where complete ones violate constraints, that is one that holds them as it stands.
         """
-        complete = [record for record in self._records.values() if record.state == "complete"]
-        if not any(record.feasible for record in complete) and self.line.promote_best(feasible=bool(complete)):
+        complete = configurations(self._records.values())
+        if not any(seeds.feasible for seeds in complete) and self.line.promote_best(feasible=bool(complete)):
             return True
         for live in self.line.take_paused(at_most=CLOSED_AT_ONCE):
             self._finish(live, "pruned", f"{live.record.reason}; others went on")

@@ -134,6 +134,12 @@ def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
     return [record for seeds in ranked_configurations(records, direction) for record in seeds.records]
 
 
+def ruled_out(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Returns the trials that violate a constraint; of complete ones, those whose seeds do on average."""
+    possible = {record.number for seeds in configurations(records) if seeds.feasible for record in seeds.records}
+    return [r for r in records if (r.number not in possible if r.state == "complete" else not r.feasible)]
+
+
 def group_name(number: int) -> str:
     """Returns the name of the group that a trial of its own begins; its run's in TensorBoard too."""
     return f"trial-{number:04d}"

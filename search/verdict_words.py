@@ -9,7 +9,7 @@ from search.comparison import DEFAULT
 from search.importance import MIN_CONFIGURATIONS, judged
 from search.photo_mistakes import why_unconfirmable
 from search.quantities import SIZE
-from search.snapshot import count_states
+from search.snapshot import count_states, ruled_out
 from search.tradeoff import TradeOffError, study_front, trade_off
 from search.verdict import CLEAR_LEAD, Candidate, Certainty, Verdict
 from search.words import counted, duration, number
@@ -141,9 +141,10 @@ def _aims(verdict: Verdict) -> list[str]:
     sentences = []
     if verdict.aims.constraints:
         words = "; ".join(f"{key} {bounds.words()}" for key, bounds in verdict.aims.constraints.items())
-        out = sum(not record.feasible for record in verdict.result.records)
-        behind = f"{counted(out, 'trial')} violated a constraint ({words}) and cannot be the best."
-        sentences.append(behind if out else f"No trial violated a constraint ({words}).")
+        out = len(ruled_out(verdict.result.records))
+        how = " on the mean of their seeds" if verdict.result.spec.search.seeds_per_trial > 1 else ""
+        behind = f"{counted(out, 'trial')} violated a constraint ({words}){how} and cannot be the best."
+        sentences.append(behind if out else f"No trial violated a constraint ({words}){how}.")
     if verdict.aims.several and (front := study_front(verdict.ranked, verdict.aims)):
         goals = [verdict.objective.metric, *(one.words() for one in verdict.aims.further)]
         listed = [

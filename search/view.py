@@ -16,7 +16,7 @@ from rich.text import Text
 from colorgan.plain_console import PlainConsole
 from search.aims import Aims
 from search.outlook import trials_at_most
-from search.snapshot import Snapshot, best_seeds, count_states
+from search.snapshot import Snapshot, best_seeds, count_states, ruled_out
 from search.space import Space
 from search.study import StudySpec
 from search.tradeoff import study_front
@@ -181,7 +181,7 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
         shown.append(f"best {number(best.mean)} (trial {best.first.number})")
     if spec.further_objectives and (front := study_front(snapshot.records, Aims(spec))):
         shown.append(f"{len(front)} on the front")
-    if infeasible := sum(record.state == "complete" and not record.feasible for record in snapshot.records):
+    if infeasible := sum(record.state == "complete" for record in ruled_out(snapshot.records)):
         shown.append(f"{infeasible} infeasible")
     for name, metrics in snapshot.baselines.items():
         shown.append(f"{name} {number(metrics.get(spec.objective.metric))}")

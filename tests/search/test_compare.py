@@ -383,6 +383,17 @@ def test_constraints_that_all_trials_hold_rule_none_out(make: Make) -> None:
         assert said in verdict_words.cost(judge(make([record], study)))
 
 
+def test_a_seed_that_violates_a_constraint_does_not_rule_out_a_configuration_that_holds_it_on_average(
+    make: Make,
+) -> None:
+    bounds = {"valid/colorfulness_ratio": {"min": 0.5}}
+    kept, broken = ({"violations": {"valid/colorfulness_ratio": beyond}} for beyond in (-0.3, 0.1))
+    study = spec("seeds", constraints=bounds, search={"seeds_per_trial": 2})
+    verdict = judge(make([trial(0, 17.0, **kept), trial(1, 17.2, group="trial-0000", **broken)], study))
+    said = "No trial violated a constraint (valid/colorfulness_ratio at least 0.5) on the mean of their seeds."
+    assert said in verdict_words.cost(verdict)
+
+
 def test_importance_knows_conditional_and_categorical_parameters_and_its_limits() -> None:
     space = {
         "generator.normalization": {"type": "categorical", "choices": ["batch", "none"]},

@@ -996,6 +996,29 @@ def test_a_rungs_best_are_those_that_hold_the_constraints(study: Study) -> None:
     assert not [record for record in complete[2:] if not record.feasible]  # but for the first, who had no others beside
 
 
+def test_a_paused_trial_goes_on_where_the_seeds_of_all_complete_ones_violate_a_constraint_on_average(
+    study: Study,
+) -> None:
+    pale: list[float] = []  # the rate of the first configuration that is trained with a further seed
+
+    def play(job: Job) -> Iterator[Event | None]:
+        rate, further = job.config.optimizer.generator_learning_rate, job.until is None and not job.checkpoint.exists()
+        if further and not pale:
+            pale.append(rate)
+        for event in honest(job):
+            if isinstance(event, EpochDone):
+                ratio = {"valid/colorfulness_ratio": 0.1 if further and rate in pale else 0.6}
+                yield EpochDone(job.number, replace(event.result, metrics=event.result.metrics | ratio))
+            else:
+                yield event
+
+    tree = study_of(trials=3, pruner={"name": "asha"}, seeds_per_trial=2).model_dump()
+    tree["constraints"] = {"valid/colorfulness_ratio": {"min": 0.5}}
+    study.run(StudySpec.model_validate(tree), Generators(play))
+    assert pale
+    assert ranked(study.records, "minimize")
+
+
 def test_a_bound_near_zero_violates_by_a_finite_number(study: Study) -> None:
     tree = study_of(trials=2).model_dump() | {"constraints": {"train/l1": {"max": 1e-310}}}
     study.run(StudySpec.model_validate(tree), Generators())

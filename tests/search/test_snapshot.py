@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from colorgan.record import EpochRecord, State, TrialRecord
-from search.snapshot import Snapshot, best_record, by_seeds, count_states, ranked
+from search.snapshot import Snapshot, best_record, by_seeds, count_states, ranked, ruled_out
 
 
 def trial(number: int, state: State, objective: float | None = None, group: str = "") -> TrialRecord:
@@ -54,6 +54,15 @@ def test_the_seeds_of_a_configuration_stand_together_in_the_place_of_their_mean(
     assert found.keys() == {0, 2, 3, 6}
     assert found[0] is found[6]
     assert (found[0].values, found[0].mean) == ((5.0, 0.0), 2.5)
+
+
+def test_a_trial_is_ruled_out_by_a_constraint_where_its_seeds_violate_it_on_average() -> None:
+    def measured(number: int, violation: float, group: str = "", state: State = "complete") -> TrialRecord:
+        return trial(number, state, 1.0, group).model_copy(update={"violations": {"parameters": violation}})
+
+    holds = [measured(0, -0.3), measured(1, 0.1, "trial-0000")]
+    broken = [measured(2, -0.1), measured(3, 0.3, "trial-0002"), measured(4, 0.1, state="pruned")]
+    assert [record.number for record in ruled_out([*holds, *broken, measured(5, -0.1, state="running")])] == [2, 3, 4]
 
 
 def test_every_state_is_counted_the_absent_ones_too() -> None:

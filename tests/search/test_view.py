@@ -172,6 +172,17 @@ def test_paused_trials_are_counted(tmp_path: Path) -> None:
     assert "2/10 trials, 1 paused, best 12.5" in shown(SPEC, replace(SNAPSHOT, records=paused), tmp_path)
 
 
+def test_infeasible_is_a_trial_whose_configuration_is_on_average(tmp_path: Path) -> None:
+    beyond = {TRIALS[0].number: 0.1, TRIALS[1].number: -0.3}
+    records = [
+        record.model_copy(update={"state": "complete", "violations": {"parameters": beyond[record.number]}})
+        for record in TRIALS[:2]
+    ]
+    assert "1 infeasible" in shown(SPEC, replace(SNAPSHOT, records=tuple(records)), tmp_path)
+    seeds = tuple(record.model_copy(update={"group": "trial-0000"}) for record in records)
+    assert "infeasible" not in shown(SPEC, replace(SNAPSHOT, records=seeds), tmp_path)
+
+
 @pytest.mark.parametrize("started", [True, False])
 def test_the_cursor_comes_back_however_it_ends(tmp_path: Path, started: bool) -> None:
     live, output = console(terminal=True)
