@@ -184,7 +184,7 @@ def draw_parallel(verdict: Verdict) -> Figure | None:
     lines = [_line(record, axes_of, low, high) for record in verdict.ranked]
     for part, colour, width, alpha in (
         (lines[good:], MUTED, 0.7, opacity(len(lines))),
-        (lines[1:good], BEST, 0.8, opacity(good)),
+        (lines[:good], BEST, 0.8, opacity(good)),
         ([line for line, r in zip(lines, verdict.ranked, strict=True) if r is verdict.default], SECOND, 1.8, 1.0),
         ([line for line, r in zip(lines, verdict.ranked, strict=True) if r is verdict.best], BEST, 2.2, 1.0),
     ):
@@ -222,7 +222,7 @@ def _contour(axes: Axes, verdict: Verdict, pair: tuple[Scale, Scale], colours: C
         axes.tricontourf(mesh, z, levels=levels, cmap=colours, norm=norm, alpha=0.9)
     size = dot_size(len(having))
     axes.scatter(x, y, s=size, c=z, cmap=colours, norm=norm, edgecolors=INK, linewidths=0.03 * size, zorder=3)
-    for record in having[:1] if having and having[0] is verdict.best else []:
+    for record in (record for record in having if record is verdict.best):
         best = (across.place(record.params[across.path]), up.place(record.params[up.path]))
         axes.scatter(*best, s=60, facecolors="none", edgecolors=INK, linewidths=1.8, zorder=4)
     finish(axes, x=across.name, y=up.name, grid="both")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from PIL import Image
 
 from colorgan.config import TrainConfig
 from colorgan.record import EpochRecord, TrialRecord, write_record
-from search.parameter_plots import draw_contour, scales
+from search.parameter_plots import draw_contour, draw_parallel, scales
 from search.plot_style import BEST, STYLE, objective_limits
 from search.plots import KINDS, VARIABLES, for_page, write_plots
 from search.progress_plots import draw_cost, draw_front, draw_history, draw_timeline
@@ -205,6 +206,28 @@ def test_plots_show_configurations_by_what_counts_and_which_trials_cannot_be_the
     assert sorted(found["cost"]) == sorted(found["front"]) == [(1000.0, 19.0), (2000.0, 19.5)]
     assert found["beyond"] == [(1000.0, 19.0)] * len(found["beyond"])
     assert set(found["front line"]) <= set(found["front"])
+
+
+def test_every_trial_has_its_line_also_where_another_than_the_best_was_promoted(make: Make) -> None:
+    def lines(verdict: Verdict) -> set[str]:
+        figure = draw_parallel(verdict)
+        assert figure is not None
+        parts: list[Any] = list(figure.axes[0].collections)
+        return {str(line) for part in parts for line in part.get_segments()}
+
+    verdict = make(MANY[1:])  # the default would have a line of its own
+    assert lines(replace(verdict, best=verdict.ranked[3])) == lines(verdict)
+
+
+def test_a_promoted_trial_is_circled_also_where_it_was_not_the_best(make: Make) -> None:
+    def circles(verdict: Verdict) -> int:
+        figure = draw_contour(verdict)
+        assert figure is not None
+        return sum(not len(one.get_facecolors()) for axes in figure.axes for one in axes.collections)  # type: ignore[attr-defined]
+
+    verdict = make(MANY)
+    promoted = next(one for one in verdict.ranked[1:] if one.params.keys() == verdict.ranked[0].params.keys())
+    assert circles(replace(verdict, best=promoted)) == circles(verdict) > 0
 
 
 def test_a_long_name_of_an_objective_is_not_cut_off(make: Make) -> None:
