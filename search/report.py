@@ -10,6 +10,7 @@ import base64
 import io
 import os
 import re
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def write_report(verdict: Verdict, plots: Sequence[Plot]) -> Path:
         **_common(verdict),
         figures={plot.kind.name: _figure(plot) for plot in plots},
         settings=_settings(verdict),
-        config=_config(verdict),
+        command=_command(verdict),
         sheets=_sheets(verdict),
         rows=standings(verdict, most=MOST_ROWS),
         hidden=max(0, len(verdict.result.records) - MOST_ROWS),
@@ -162,12 +163,12 @@ def _settings(verdict: Verdict) -> list[Setting]:
     ]
 
 
-def _config(verdict: Verdict) -> Path | None:
-    """Returns the file to train on: the promoted configuration, else the best trial's."""
+def _command(verdict: Verdict) -> str:
+    """Returns the command that trains on: the promoted configuration, else the best trial's; nothing without one."""
     folder = StudyFolder(verdict.result.folder)
-    if verdict.winner:
-        return folder.promoted / "config.yaml"
-    return folder.trial(verdict.best.number).config if verdict.best else None
+    best = folder.trial(verdict.best.number).config if verdict.best else None
+    config = folder.promoted / "config.yaml" if verdict.winner else best
+    return f"make train CONFIG={shlex.quote(str(config))}" if config else ""
 
 
 def _searched(parameter: Parameter) -> str:

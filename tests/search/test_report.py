@@ -128,6 +128,7 @@ def test_the_verdict_comes_first_and_nothing_comes_from_elsewhere(make: Make) ->
     assert not re.search(r"(?:url\(|@import|src=.)\s*['\"]?https?:", text)
     assert all(svg["aria-label"] and svg["role"] == "img" for svg in page.all("svg"))
     assert "default-src 'none'" in text
+    assert f"make train CONFIG='{folder}/trials/0004/config.yaml'" in page.text  # a folder with a space
 
 
 def test_the_sheets_are_of_the_best_the_median_the_worst_and_the_default_each_once(make: Make) -> None:
