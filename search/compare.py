@@ -18,11 +18,11 @@ from search import verdict_words
 from search.narrow_table import Column, NarrowTable
 from search.plots import write_plots
 from search.report import COMPARISON, write_comparison, write_report
-from search.standings import AFTER, Standing, standings
+from search.standings import AFTER, Standing, left_out, standings
 from search.storage import StudyFolder
 from search.table import write_table
 from search.verdict import Verdict, judge
-from search.words import duration, number, short_names
+from search.words import counted, duration, number, short_names
 
 PLOTS = "plots"
 MOST_ROWS = 20
@@ -124,9 +124,9 @@ def studies_view(comparison: Comparison) -> Table:
 
 def verdict_lines(verdict: Verdict) -> list[str]:
     """Returns the verdict for the terminal: how good, how sure, what mattered, what it cost, what was left out."""
-    hidden = len(verdict.result.records) - MOST_ROWS
+    hidden = left_out(verdict, standings(verdict, most=MOST_ROWS))
     return [
-        *([f"{hidden} more trials are in {StudyFolder(verdict.result.folder).trials_table}"] if hidden > 0 else []),
+        *([f"{counted(hidden, 'more trial')}: {StudyFolder(verdict.result.folder).trials_table}"] if hidden else []),
         verdict_words.headline(verdict),
         *verdict_words.leads(verdict),
         *verdict_words.certainty(verdict),

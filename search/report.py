@@ -27,7 +27,7 @@ from colorgan.regular_file import read_regular
 from search import verdict_words
 from search.parameter import CategoricalParameter, Parameter
 from search.plots import Plot
-from search.standings import standings
+from search.standings import left_out, standings
 from search.storage import StudyFolder
 from search.verdict import Verdict
 from search.words import duration, number, short_names
@@ -75,15 +75,15 @@ def write_report(verdict: Verdict, plots: Sequence[Plot]) -> Path:
         OSError: It cannot be written.
     """
     path = verdict.result.folder / REPORT
-    page = _environment().get_template("report.html.jinja")
+    page, rows = _environment().get_template("report.html.jinja"), standings(verdict, most=MOST_ROWS)
     text = page.render(
         **_common(verdict),
         figures={plot.kind.name: _figure(plot) for plot in plots},
         settings=_settings(verdict),
         command=_command(verdict),
         sheets=_sheets(verdict),
-        rows=standings(verdict, most=MOST_ROWS),
-        hidden=max(0, len(verdict.result.records) - MOST_ROWS),
+        rows=rows,
+        hidden=left_out(verdict, rows),
         names=short_names(verdict.space),
         failures=_failures(verdict),
     )

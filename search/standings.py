@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,6 +63,11 @@ def standings(verdict: Verdict, *, most: int | None = None) -> list[Standing]:
     shown = [*complete, *others][:most]
     shown += [row for row in [*complete, *others][len(shown) :] if row.role in ("best", "default")]
     return sorted([*shown, *doing_nothing], key=lambda row: _place(verdict, row))
+
+
+def left_out(verdict: Verdict, rows: Sequence[Standing]) -> int:
+    """Returns how many of a study's trials have none of these rows."""
+    return len(verdict.result.records) - sum(row.role != "baseline" for row in rows)
 
 
 def _standing(verdict: Verdict, record: TrialRecord, state: str) -> Standing:

@@ -21,11 +21,11 @@ from colorgan.record import EpochRecord, TrialRecord, write_record
 from search import verdict_words
 from search.__main__ import app
 from search.candidates import candidates
-from search.compare import compare, differences, studies_view, trials_view
+from search.compare import compare, differences, studies_view, trials_view, verdict_lines
 from search.importance import importances, judged
 from search.outcome import summary_lines, summary_table
 from search.run import load_result
-from search.standings import standings
+from search.standings import left_out, standings
 from search.storage import StudyFolder
 from search.study import StudySpec
 from search.verdict import evaluation_noise, judge
@@ -424,7 +424,17 @@ def test_baselines_and_the_default_stand_among_the_trials_and_the_rest_behind(ma
         *("trial 5", "trial 2", "trial 3"),
     ]
     assert [row.role for row in rows[:4]] == ["best", "trial", "baseline", "default"]
-    assert [row.name for row in standings(verdict, most=1)] == ["trial 4", "gray", "trial 0", "tint"]
+    few = standings(verdict, most=1)
+    assert [row.name for row in few] == ["trial 4", "gray", "trial 0", "tint"]
+    assert (left_out(verdict, few), left_out(verdict, rows)) == (4, 0)
+
+
+def test_trials_that_the_tables_have_no_room_for_are_counted(make: Make) -> None:
+    records = [trial(0, 29.0), *(trial(n, 19.0 + n / 100) for n in range(1, 31))]
+    comparison = compare([make(records)])
+    [verdict] = comparison.verdicts
+    assert verdict_lines(verdict)[0].startswith("10 more trials: ")  # besides 20 and the default
+    assert "5 more, and all metrics" in comparison.pages[0].read_text()  # besides 25 and the default
 
 
 def test_short_names_are_no_two_parameters_names(make: Make) -> None:
