@@ -6,6 +6,7 @@ Reads what a study has left, running or not; neither its Optuna storage nor its 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from colorgan.links import refuse_links_out
+from colorgan.mistakes import shown
 from colorgan.record import Value
 from search import verdict_words
+from search.known_photos import KnownPhotos, KnownPhotosError
 from search.narrow_table import Column, NarrowTable
 from search.plots import write_plots
 from search.report import COMPARISON, write_comparison, write_report
@@ -82,6 +85,10 @@ def differences(verdicts: Sequence[Verdict]) -> list[str]:
             found.append(f"{first.name} and {spec.name} average their metric over different numbers of validations")
         if spec.train.data != first.train.data:
             found.append(f"{first.name} and {spec.name} use different photos or crops (train.data)")
+        elif len({_photos(verdicts[0]), _photos(verdict)} - {""}) > 1:
+            found.append(
+                f"the photos under {shown(spec.train.data.photos)} were others for {first.name} than for {spec.name}"
+            )
     return [f"Their numbers do not compare: {one}." for one in found]
 
 
@@ -140,6 +147,14 @@ def _write(verdict: Verdict) -> Path:
     folder = StudyFolder(verdict.result.folder)
     write_table(verdict.result.trials, folder.trials_table)
     return write_report(verdict, write_plots(verdict, folder.path / PLOTS))
+
+
+def _photos(verdict: Verdict) -> str:
+    """Returns the fingerprint of the photos that a study began with; nothing where that is not known."""
+    with suppress(KnownPhotosError):
+        known = KnownPhotos.read(StudyFolder(verdict.result.folder).photos)
+        return known.fingerprint if known else ""
+    return ""
 
 
 def _place(verdict: Verdict) -> tuple[str, bool, float]:

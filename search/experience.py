@@ -1,7 +1,8 @@
 """What a study knows before it begins: configurations that are known to be good, and trials of earlier studies.
 
 A trial of another study counts as if it were this one's where it could be one of it: its configuration can be made in
-this space, all that is not searched here is equal, and it was measured by the same objective. Then its value compares.
+this space, all that is not searched here is equal, the photos under its path are still those that it was trained on,
+and it was measured by the same objective. Then its value compares.
 The spaces themselves may differ. What was taken is kept in `learned.json`, so a study that goes on knows the same.
 """
 
@@ -16,10 +17,12 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from pydantic import Field, ValidationError
 
 from colorgan.config import ConfigError, Part, TrainConfig, load_config
+from colorgan.photos import open_photos
 from colorgan.record import TrialRecord, write_whole
 from colorgan.regular_file import read_regular
 from colorgan.seal import SealError, sealed, unsealed
 from search.aims import Aims
+from search.known_photos import KnownPhotos
 from search.parameter import Scalar
 from search.space import Params, Space
 from search.storage import StudyFolder
@@ -78,8 +81,10 @@ def learn(spec: StudySpec, space: Space) -> tuple[tuple[Lesson, ...], list[str]]
         earlier = _read(folder, spec)
         records = [record for record in folder.records() if record.state in ("complete", "pruned")]
         found = [lesson for record in records if (lesson := _lesson(record, earlier, space, Aims(spec))) is not None]
-        lessons += found
-        notes.append(f"learns from {len(found)} of {len(records)} trials of {place}{'' if found else _WHY_NONE}")
+        why_none = _other_photos(folder, earlier) if found else _WHY_NONE
+        taken = [] if why_none else found
+        lessons += taken
+        notes.append(f"learns from {len(taken)} of {len(records)} trials of {place}{why_none}")
     return tuple(lessons), notes
 
 
@@ -165,6 +170,13 @@ def _read(folder: StudyFolder, spec: StudySpec) -> StudySpec:
             "configuration under enqueue"
         )
     return earlier
+
+
+def _other_photos(folder: StudyFolder, earlier: StudySpec) -> str:
+    """Returns how the photos under an earlier study's path have changed since it began, or nothing."""
+    known = KnownPhotos.read(folder.photos)
+    changed = known.difference(open_photos(earlier.train.data)) if known else ""
+    return f": data.photos: {earlier.train.data.photos}: {changed}" if changed else ""
 
 
 def _lesson(record: TrialRecord, earlier: StudySpec, space: Space, aims: Aims) -> Lesson | None:

@@ -23,6 +23,7 @@ from search.__main__ import app
 from search.candidates import candidates
 from search.compare import compare, differences, studies_view, trials_view, verdict_lines
 from search.importance import importances, judged
+from search.known_photos import KnownPhotos
 from search.outcome import summary_lines, summary_table
 from search.run import load_result
 from search.standings import left_out, standings
@@ -490,6 +491,16 @@ def test_studies_that_do_not_compare_are_said_so(make: Make) -> None:
         "one and three average their metric over different numbers of validations.",
         "one and three use different photos or crops (train.data).",
     ]
+
+
+def test_studies_of_other_photos_under_the_same_path_are_said_so(make: Make) -> None:
+    known = KnownPhotos(fingerprint="0" * 16, train=9, valid=1, confirm=1)
+    folders = [make([], spec(name)) for name in ("one", "two", "three", "four", "five")]
+    for folder, fingerprint in zip(folders, ("0" * 16, "0" * 16, "1" * 16), strict=False):
+        known.model_copy(update={"fingerprint": fingerprint}).write(StudyFolder(folder).photos)
+    StudyFolder(folders[4]).photos.write_text("damaged")
+    said = "the photos under 'sample' were others for one than for three"
+    assert differences([judge(folder) for folder in folders]) == [f"Their numbers do not compare: {said}."]
 
 
 def search(*arguments: object) -> Result:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from colorgan.photos import open_photos
 from colorgan.record import EpochRecord, TrialRecord, write_record
 from colorgan.strict_yaml import write_yaml
 from search.experience import Lesson, as_trials, check_sources, known_good, learn, learned_once
+from search.known_photos import KnownPhotos
 from search.space import Space
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
@@ -100,6 +102,19 @@ def test_trials_that_were_trained_otherwise_do_not_compare(earlier: Make) -> Non
     lessons, notes = learned(spec(train={"schedule": {"epochs": 12}}, learn_from=[str(place)]))
     assert lessons == ()
     assert "what is not searched here differs" in notes[0]
+
+
+def test_trials_on_photos_that_have_changed_since_do_not_compare(earlier: Make) -> None:
+    train = {"data": {"size": 32, "crop_scales": [1.0]}}
+    folder = StudyFolder(earlier(spec(train=train), [record(0, {RATE: 1e-3, SECOND: 0.1})]))
+    study = spec(train=train, learn_from=[str(folder.path)])
+    now = KnownPhotos.of(open_photos(study.train.data))
+    now.write(folder.photos)
+    assert [lesson.trial for lesson in learned(study)[0]] == [0]
+    now.model_copy(update={"fingerprint": "0" * 16, "train": now.train - 1}).write(folder.photos)
+    lessons, [note] = learned(study)
+    assert lessons == ()
+    assert f"learns from 0 of 1 trials of {folder.path}: data.photos: sample: other photos than the study began" in note
 
 
 def test_another_objective_and_a_missing_study_are_refused(earlier: Make, tmp_path: Path) -> None:
