@@ -137,6 +137,7 @@ class Driver:
             busy_share=self._trained_seconds / life if life else 0.0,
             finished_here=self._finished_here,
             at_most=self._source.at_most,
+            seeds=self._spec.search.seeds_per_trial,
         )
 
     def _show_sometimes(self) -> None:

@@ -27,6 +27,7 @@ class Snapshot:
         busy_share: Training and validation's share of `worker_seconds`.
         finished_here: Trials finished by this driver.
         at_most: Whether the study may turn out to need fewer trials than it wants.
+        seeds: Of each configuration whose first trial is complete and feasible, upon which `trials` has them too.
     """
 
     records: tuple[TrialRecord, ...]
@@ -39,6 +40,7 @@ class Snapshot:
     busy_share: float
     finished_here: int
     at_most: bool = False
+    seeds: int = 1
 
     @property
     def starting(self) -> bool:
@@ -49,14 +51,20 @@ class Snapshot:
         """Returns an estimate from the pace so far; None before a trial has finished.
 
         Each trial is taken to need what the finished and the paused ones have had, so that those that pause or are
-        pruned make it as little as they have made so far.
+        pruned make it as little as they have made so far; and as many to bring further seeds.
         """
         resting = [r.training_seconds for r in self.records if r.state in (*FINISHED, "paused")]
         trained = self.busy_share * self.worker_seconds
         if not (self.finished_here and resting and trained):
             return None
-        wanted = max(self.trials, len(self.records)) * fmean(resting)
+        wanted = (max(self.trials, len(self.records)) + self._seeds_to_come()) * fmean(resting)
         return max(0.0, wanted - sum(record.training_seconds for record in self.records)) * self.seconds / trained
+
+    def _seeds_to_come(self) -> float:
+        """Returns how many further seeds the configurations will bring that nothing is known of, as the others have."""
+        known = [r for r in self.records if not r.group and r.state in (*FINISHED, "paused")]
+        brought = (self.seeds - 1) * sum(record.state == "complete" and record.feasible for record in known)
+        return max(0, self.trials - brought - len(known)) * brought / max(1, len(known))
 
 
 def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:

@@ -74,8 +74,8 @@ def trained(number: int, state: State, epochs: int) -> TrialRecord:
     return trial(number, state, 1.0).model_copy(update={"epochs": (epoch,) * epochs})
 
 
-def left(*records: TrialRecord, finished_here: int = 1, busy_share: float = 1.0) -> float | None:
-    changed = replace(SNAPSHOT, records=records, busy_share=busy_share, finished_here=finished_here)
+def left(*records: TrialRecord, finished_here: int = 1, busy_share: float = 1.0, **others: int) -> float | None:
+    changed = replace(SNAPSHOT, records=records, busy_share=busy_share, finished_here=finished_here, **others)
     return changed.seconds_left()
 
 
@@ -91,3 +91,14 @@ def test_the_time_left_follows_from_the_pace_of_this_run() -> None:
 def test_trials_that_pause_are_taken_to_need_no_more_than_what_they_have_had() -> None:
     others = tuple(trained(number, "paused", 1) for number in range(1, 7))
     assert left(trained(0, "complete", 8), *others) == pytest.approx(2 * 2 * 5.0)
+
+
+def test_the_time_left_holds_the_further_seeds_that_configurations_to_come_will_bring() -> None:
+    one, two = trained(0, "complete", 4), trained(1, "pruned", 4)  # 20 seconds each; 9 configurations are wanted
+    assert left(one, seeds=3, trials=9 + 2) == pytest.approx((9 * 3 - 1) * 20.0)
+    assert left(one, two, seeds=3, trials=9 + 2) == pytest.approx((9 + 2 + 7 - 2) * 20.0)  # half of them bring two
+    paused = trained(1, "paused", 4)
+    assert left(one, paused, seeds=3, trials=9 + 2) == left(one, two, seeds=3, trials=9 + 2)
+    seeds = [trained(9 + n, "complete", 4).model_copy(update={"group": "trial-0000"}) for n in range(2)]
+    assert left(one, *seeds, seeds=3, trials=9 + 2) == pytest.approx((9 * 3 - 3) * 20.0)
+    assert left(*(trained(n, "complete", 4) for n in range(9)), seeds=3, trials=9 * 3) == pytest.approx(18 * 20.0)
