@@ -71,7 +71,8 @@ def check_question(spec: StudySpec, folder: StudyFolder) -> None:
         if changed:
             raise StudyError(
                 f"{folder.path}: this study ran with another {', '.join(changed)}, so its trials do not compare. Give "
-                "the changed study a new name, choose other results, or remove the folder"
+                "the changed study a new name (with `learn_from` it takes from this one what does compare), choose "
+                "other results, or remove the folder"
             )
 
 

@@ -178,12 +178,24 @@ class StudySpec(Part):
 
         Trials, workers and limits may change (`MAY_CHANGE`); what a trial is and how it is chosen may not.
         """
-        here, there = (leaves(study.model_dump(mode="json")) for study in (self, wanted))
+        here, there = (_answers(study, beside=other) for study, other in ((self, wanted), (wanted, self)))
         return [
-            f"{key} ({shown(here.get(key))}, now {shown(there.get(key))})"
+            f"{key}{_change(here.get(key), there.get(key))}"
             for key in {**here, **there}
             if here.get(key) != there.get(key) and key.removeprefix("search.").partition(".")[0] not in MAY_CHANGE
         ]
+
+
+def _answers(study: StudySpec, *, beside: StudySpec) -> dict[str, Any]:
+    """Returns what a study says, by dotted path; of a parameter that the other one does not search only that it is."""
+    tree = study.model_dump(mode="json")
+    tree["space"] = {path: one if path in beside.space else "searched" for path, one in tree["space"].items()}
+    return {path: value for path, value in leaves(tree).items() if value != {}}
+
+
+def _change(before: Any, now: Any) -> str:
+    both_lists = isinstance(before, list) and isinstance(now, list)
+    return "" if both_lists else f" ({shown(before)}, now {shown(now)})"
 
 
 def read_study(

@@ -432,11 +432,21 @@ def test_more_trials_workers_and_other_limits_continue_a_study(write):
         (6, "objective: {metric: valid/l1}", "objective.metric ('valid/delta_e', now 'valid/l1')"),
         (7, "search: {seed: 1}", "search.seed (0, now 1)"),
         (7, "search: {sampler: {name: random}}", "search.sampler.name ('tpe', now 'random')"),
+        (7, "constraints: {parameters: {max: 9}}", "constraints.parameters.max (null, now 9.0)"),
+        (7, "further_objectives: [{metric: parameters}]", "further_objectives"),
     ],
 )  # fmt: skip
 def test_another_question_under_the_same_name_is_noticed(write, line, text, difference):
     recorded = read_study(write({}))
     assert recorded.same_question(read_study(write({line: text}))) == [difference]
+
+
+def test_a_renamed_parameter_is_named_twice_not_by_all_that_was_written_of_it(write):
+    recorded = read_study(write({}))
+    now = read_study(write({4: LINES[4].replace("l1_weight", "l2_weight")}))
+    gone, new = recorded.same_question(now)
+    assert gone == "space.losses.l1_weight ('searched', now null)"
+    assert new == "space.losses.l2_weight (null, now 'searched')"
 
 
 @pytest.mark.parametrize("name", ["quickstart", "places365"])
