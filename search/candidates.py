@@ -64,9 +64,10 @@ def candidates(study: StudyResult, top: int, pick: Sequence[int]) -> tuple[Candi
                 Candidate(name=name, trial=record.number, params=record.params, searched=searched[record.number])
             )
     if len(found) < 2:
+        which, advice = ("picked", "Pick another") if pick else ("complete", "Let the study run further, then promote")
         raise PromoteError(
-            f"{study.folder}: no complete trial differs from the default configuration, so there is nothing to "
-            "confirm. Let the study run further, then promote"
+            f"{study.folder}: no {which} trial differs from the default configuration, so there is nothing to "
+            f"confirm. {advice}"
         )
     return tuple(found)
 

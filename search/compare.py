@@ -79,8 +79,11 @@ def differences(verdicts: Sequence[Verdict]) -> list[str]:
     first, found = verdicts[0].result.spec, []
     for verdict in verdicts[1:]:
         spec = verdict.result.spec
-        if (spec.objective.metric, spec.objective.direction) != (first.objective.metric, first.objective.direction):
+        if spec.objective.metric != first.objective.metric:
             found.append(f"{first.name} searches for {first.objective.metric}, {spec.name} for {spec.objective.metric}")
+        elif spec.objective.direction != first.objective.direction:
+            ways = first.objective.direction, spec.objective.direction
+            found.append(f"{first.name} is to {ways[0]} {spec.objective.metric}, {spec.name} to {ways[1]} it")
         elif spec.objective.smooth_epochs != first.objective.smooth_epochs:
             found.append(f"{first.name} and {spec.name} average their metric over different numbers of validations")
         if spec.train.data != first.train.data:

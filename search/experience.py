@@ -28,8 +28,6 @@ from search.space import Params, Space
 from search.storage import StudyFolder
 from search.study import StudyError, StudySpec, read_study
 
-_WHY_NONE = ": the others have values outside this space, or what is not searched here differs"
-
 
 class Lesson(Part):
     """A finished trial of another study, in the words of this one.
@@ -81,7 +79,7 @@ def learn(spec: StudySpec, space: Space) -> tuple[tuple[Lesson, ...], list[str]]
         earlier = _read(folder, spec)
         records = [record for record in folder.records() if record.state in ("complete", "pruned")]
         found = [lesson for record in records if (lesson := _lesson(record, earlier, space, Aims(spec))) is not None]
-        why_none = _other_photos(folder, earlier) if found else _WHY_NONE
+        why_none = _other_photos(folder, earlier) if found else _why_none(records, earlier, space)
         taken = [] if why_none else found
         lessons += taken
         notes.append(f"learns from {len(taken)} of {len(records)} trials of {place}{why_none}")
@@ -162,14 +160,23 @@ def _read(folder: StudyFolder, spec: StudySpec) -> StudySpec:
     if not folder.study.exists():
         raise StudyError(f"learn_from: {folder.path}: no study here (no study.yaml); name a folder in results/")
     earlier = read_study(folder.study)
-    ours, theirs = ((o.metric, o.direction, o.smooth_epochs) for o in (spec.objective, earlier.objective))
+    ours, theirs = (
+        f"{one.metric} ({one.direction}, smooth_epochs {one.smooth_epochs})"
+        for one in (spec.objective, earlier.objective)
+    )
     if ours != theirs:
         raise StudyError(
-            f"learn_from: {folder.path}: searched {theirs[0]} (smooth_epochs {theirs[2]}), this study {ours[0]} "
-            f"(smooth_epochs {ours[2]}), so its values do not compare. Use the same objective, or give its best "
-            "configuration under enqueue"
+            f"learn_from: {folder.path}: searched {theirs}, this study {ours}, so its values do not compare. Use the "
+            "same objective, or give its best configuration under enqueue"
         )
     return earlier
+
+
+def _why_none(records: Sequence[TrialRecord], earlier: StudySpec, space: Space) -> str:
+    """Returns what keeps trials from being of this study, of the first where it can be said."""
+    configs = ((record.number, _config(record, earlier)) for record in records)
+    reasons = ((number, space.why_not(config)) for number, config in configs if config is not None)
+    return next((f": they are not of this study; of trial {number} {why}" for number, why in reasons if why), "")
 
 
 def _other_photos(folder: StudyFolder, earlier: StudySpec) -> str:
@@ -210,7 +217,7 @@ def _from_file(path: str, space: Space) -> Params:
     params = space.params_of(config)
     if params is None:
         raise StudyError(
-            f"enqueue: {path}: this configuration cannot be made in this study: a value lies outside the space, or "
-            "what is not searched differs from `train`. Give the values under enqueue instead, by dotted path"
+            f"enqueue: {path}: this configuration cannot be made in this study: {space.why_not(config)}. Widen the "
+            "space, change `train`, or give values under enqueue instead, by dotted path"
         )
     return params

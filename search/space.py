@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorgan.config import ConfigError, TrainConfig
 from colorgan.mistakes import shown
-from search.fields import field, is_whole, same
+from search.fields import field, is_whole, leaves, same
 from search.parameter import CategoricalParameter, Domain, Parameter, Scalar, is_number
 from search.parents import parents_first
 
@@ -89,15 +89,31 @@ class Space:
 
     def params_of(self, config: TrainConfig) -> Params | None:
         """Returns the parameters that make a configuration, its seed aside; None where it is not of this space."""
+        params = self._nearest(config)
+        return None if self._beyond(config, params) else params
+
+    def why_not(self, config: TrainConfig) -> str:
+        """Returns in words what of a configuration is not of this space; nothing where it is."""
+        return ", ".join(self._beyond(config, self._nearest(config)))
+
+    def _nearest(self, config: TrainConfig) -> Params:
         tree, params = config.model_dump(), dict[str, Scalar]()
         for path, parameter in self.parameters.items():
             if self.active(path, params):
                 params[path] = parameter.nearest(self._wanted(path, tree))
+        return params
+
+    def _beyond(self, config: TrainConfig, nearest: Params) -> list[str]:
+        """Returns what the configuration that parameters make has otherwise."""
         try:
-            made = self.to_config(params, seed=config.seed)
-        except ConfigError:
-            return None
-        return params if same(made.model_dump(), tree) else None
+            made = leaves(self.to_config(nearest, seed=config.seed).model_dump())
+        except ConfigError as error:
+            return [str(error)]
+        return [
+            f"{path} is {shown(value)}, {'the nearest ' if path in self.parameters else ''}here {shown(made[path])}"
+            for path, value in leaves(config.model_dump()).items()
+            if not same(value, made[path])
+        ]
 
     def to_config(self, params: Mapping[str, Scalar], *, seed: int) -> TrainConfig:
         """Returns the configuration of a trial, factors multiplied out.

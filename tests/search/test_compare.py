@@ -20,7 +20,7 @@ from colorgan.config import TrainConfig
 from colorgan.record import EpochRecord, TrialRecord, write_record
 from search import verdict_words
 from search.__main__ import app
-from search.candidates import candidates
+from search.candidates import PromoteError, candidates
 from search.compare import compare, differences, studies_view, trials_view, verdict_lines
 from search.importance import importances, judged
 from search.known_photos import KnownPhotos
@@ -135,6 +135,14 @@ def test_of_a_configuration_with_several_seeds_the_mean_counts_everywhere(make: 
     for text in (printed(studies_view(comparison)), comparison.page.read_text()):
         assert all(number in text for number in ("17.73", "25"))
     assert "17.73" in printed(summary_table(verdict.result.spec, verdict.result.records, {}))
+
+
+def test_the_default_is_no_trial_to_pick_as_it_is_confirmed_anyway(make: Make) -> None:
+    default = {RATE: 2e-4, WEIGHT: 100.0}
+    study = load_result(make([trial(0, 18.0, params=default), trial(1, 17.0)]))
+    assert [one.trial for one in candidates(study, 3, [0, 1])] == [0, 1]
+    with pytest.raises(PromoteError, match=r"no picked trial differs .* Pick another$"):
+        candidates(study, 3, [0])
 
 
 def test_configurations_that_are_rounded_to_the_same_are_one_candidate(make: Make) -> None:
@@ -490,6 +498,13 @@ def test_studies_that_do_not_compare_are_said_so(make: Make) -> None:
         "one searches for valid/delta_e, two for valid/ssim.",
         "one and three average their metric over different numbers of validations.",
         "one and three use different photos or crops (train.data).",
+    ]
+    ratio = "valid/colorfulness_ratio"
+    ways = [
+        judge(make([], spec(way, objective={"metric": ratio, "direction": way}))) for way in ("minimize", "maximize")
+    ]
+    assert differences(ways) == [
+        f"Their numbers do not compare: minimize is to minimize {ratio}, maximize to maximize it."
     ]
 
 

@@ -101,7 +101,26 @@ def test_trials_that_were_trained_otherwise_do_not_compare(earlier: Make) -> Non
     place = earlier(spec(train={"schedule": {"epochs": 6}}), [record(0, {RATE: 1e-3, SECOND: 0.1})])
     lessons, notes = learned(spec(train={"schedule": {"epochs": 12}}, learn_from=[str(place)]))
     assert lessons == ()
-    assert "what is not searched here differs" in notes[0]
+    assert notes[0].endswith(": they are not of this study; of trial 0 schedule.epochs is 6, here 12")
+
+
+def test_what_keeps_a_configuration_from_a_study_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(spec().train.with_values({RATE: 0.1, SECOND: 0.1, "schedule.epochs": 3}).to_yaml())
+    study = spec(enqueue=[str(file)])
+    with pytest.raises(StudyError) as caught:
+        known_good(study, Space(study.space, study.train))
+    why = f"schedule.epochs is 3, here {study.train.schedule.epochs}"
+    rates = [f"{path} is 0.1, the nearest here 0.01" for path in (RATE, SECOND)]
+    assert f"cannot be made in this study: {', '.join([*rates, why])}. Widen" in str(caught.value)
+
+
+def test_a_direction_that_is_another_is_said(earlier: Make) -> None:
+    colourful = {"metric": "valid/colorfulness_ratio"}
+    place = earlier(spec(objective={**colourful, "direction": "minimize"}), [])
+    study = spec(objective={**colourful, "direction": "maximize"}, learn_from=[str(place)])
+    with pytest.raises(StudyError, match=r"ratio \(minimize, smooth_epochs 1\), this study .*ratio \(maximize, smooth"):
+        check_sources(study, Space(study.space, study.train))
 
 
 def test_trials_on_photos_that_have_changed_since_do_not_compare(earlier: Make) -> None:
