@@ -93,12 +93,16 @@ def summary_lines(
     lines.append(f"tables: {folder / 'trials.csv'}, {folder / 'epochs.csv'}; for machines: {folder / 'summary.json'}")
     place = quote(str(folder))
     best = best_record(records, spec.objective.direction)
-    if best is not None:
+    promoted = StudyFolder(folder).promoted / "config.yaml"
+    if promoted.exists():
+        lines.append(f"train what was promoted on: make train CONFIG={quote(str(promoted))}")
+    elif best is not None:
         config = StudyFolder(folder).trial(best.number).config
         lines.append(f"train the best on: make train CONFIG={quote(str(config))}")
     lines.append(f"compare in TensorBoard: make tensorboard STUDY={place}; as a report: make compare STUDY={place}")
     if best is not None and not why_unconfirmable(spec.train):
-        lines.append(f"confirm and promote the best: make promote STUDY={place}")
+        again = ("anew", " AGAIN=1") if promoted.exists() else ("the best", "")
+        lines.append(f"confirm and promote {again[0]}: make promote STUDY={place}{again[1]}")
     return lines
 
 

@@ -182,7 +182,8 @@ def _trade(verdict: Verdict) -> list[str]:
 
 def _promote(verdict: Verdict, purpose: str, pick: str = "") -> str:
     """Returns, behind a space, the command that confirms; nothing where no photos are left for that."""
-    command = f"make promote STUDY={quote(str(verdict.result.folder))}{pick}"
+    again = " AGAIN=1" if verdict.confirmation else ""  # else what was promoted is in its way
+    command = f"make promote STUDY={quote(str(verdict.result.folder))}{pick}{again}"
     return f" {purpose}: {command}" if not why_unconfirmable(verdict.result.spec.train) else ""
 
 

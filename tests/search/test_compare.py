@@ -246,6 +246,7 @@ def test_a_confirmation_decides(make: Make) -> None:
     text = " ".join(verdict_words.certainty(verdict))
     assert "beats the default by 1.1 on average (95% interval 0.6 to 1.4)" in text
     assert "Trial 2 has reached 16.5 in the search and is not confirmed" in text
+    assert f"To do so: make promote STUDY={folder} AGAIN=1" in text  # without that it would be refused
     assert verdict_words.headline(verdict) == "Trial 1 was promoted: valid/delta_e 17.1 on unseen photos"
     assert "promoted" in next(row.marks for row in standings(verdict) if row.name == "trial 1")
 

@@ -238,6 +238,16 @@ def test_trials_are_counted_and_the_best_is_named_without_a_summary() -> None:
     assert "confirm and promote the best: make promote STUDY=results/sky" in lines
 
 
+def test_what_was_promoted_is_what_to_train_and_is_confirmed_anew_only_on_demand(tmp_path: Path) -> None:
+    config = tmp_path / "promoted" / "config.yaml"
+    config.parent.mkdir()
+    config.touch()
+    lines = summary_lines(SPEC, tmp_path, TRIALS, {})
+    assert f"train what was promoted on: make train CONFIG={config}" in lines
+    assert f"confirm and promote anew: make promote STUDY={tmp_path} AGAIN=1" in lines
+    assert not any("trials/0001" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("at_most", "words"), [(False, ": 50 trials, results"), (True, ": at most 50 trials, results")]
 )
