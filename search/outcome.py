@@ -28,11 +28,14 @@ def summary_table(spec: StudySpec, records: Sequence[TrialRecord], baselines: Ba
     for name, record in (("best", best), ("default", default if default is not best else None)):
         if record:
             reached = counts[record.number].mean if record.number in counts else record.objective
-            found.append((f"{name}: trial {record.number}", {"objective": reached, **record.metrics}, record.params))
+            state = "" if record.state == "complete" else f", {record.state}"
+            row = {"objective": reached, **record.metrics}
+            found.append((f"{name}: trial {record.number}{state}", row, record.params))
     for name, metrics in baselines.items():
         found.append((name, {"objective": metrics.get(spec.objective.metric), **metrics}, {}))
     keys = ["objective", *(key for _, metrics, _ in found[:1] for key in metrics if key.startswith("valid/"))]
-    paths, space = list(best.params if best else ()), Space(spec.space, spec.train)
+    space = Space(spec.space, spec.train)
+    paths = [path for path in space.parameters if any(path in params for _, _, params in found)]
     return NarrowTable(
         f"{spec.name}: {spec.objective.metric}, {spec.objective.direction}",
         [*keys, *map(space.label, paths)],

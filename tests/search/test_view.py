@@ -210,6 +210,21 @@ def table() -> object:
     return summary_table(SPEC, TRIALS, BASELINES)
 
 
+def test_a_default_that_was_stopped_is_said_to_be_and_has_the_parameters_that_the_best_has_not() -> None:
+    norm, dropout = "generator.normalization", "generator.dropout"
+    space = {
+        norm: {"type": "categorical", "choices": ["batch", "none"]},
+        dropout: {"type": "float", "low": 0.0, "high": 0.5, "when": {norm: "batch"}},
+    }
+    spec = StudySpec.model_validate({"name": "sky", "space": space})
+    params = ({norm: "batch", dropout: 0.25}, {norm: "none"})
+    stopped, best = (record.model_copy(update={"params": p}) for record, p in zip(TRIALS[:2], params, strict=True))
+    table = summary_table(spec, (stopped.model_copy(update={"state": "pruned"}), best), {})
+    assert [column.name for column in table.columns] == ["best: trial 1", "default: trial 0, pruned"]
+    assert table.names[-2:] == [norm, dropout]
+    assert [column.cells[-2:] for column in table.columns] == [["none", "-"], ["batch", "0.25"]]
+
+
 def test_a_best_default_stands_once_and_a_study_without_trials_has_an_empty_table() -> None:
     assert "default" not in printed(summary_table(SPEC, TRIALS[:1], {}))
     assert "objective" in printed(summary_table(SPEC, (), {}))
