@@ -116,7 +116,8 @@ def tabulate(evaluation: Evaluation) -> Table:
     """Returns the table for the terminal: a row a metric; mean and median of the model, means of the baselines."""
     count, crops = len(evaluation.measured), int(evaluation.crops.sum())
     title = f"{count} photos ({crops} crops of {evaluation.model.config.data.size} px)"
-    table = Table(title=title, title_style="bold", caption="means over photos; arrow: which way is better")
+    caption = "means over photos, the ratio is that of the means; arrow: which way is better"
+    table = Table(title=title, title_style="bold", caption=caption)
     table.add_column("", no_wrap=True)
     for name in ("model", "its median", "gray", "tint"):
         table.add_column(name, justify="right")

@@ -14,6 +14,7 @@ from colorgan.config import parse_config
 from colorgan.epoch import VALID_METRICS
 from colorgan.errors import BadInputError
 from colorgan.evaluate import evaluate, examples
+from colorgan.evaluation_report import tabulate
 from colorgan.folder import SAMPLE_FOLDER, PhotosError
 from colorgan.model import Model, load_model
 from colorgan.named_photos import name_photos
@@ -133,6 +134,7 @@ def test_a_model_that_adds_no_colour_is_the_gray_baseline(model):
 
 
 def test_means_are_over_photos_and_the_ratio_is_that_of_the_means(own_photos):
+    assert tabulate(own_photos).caption.startswith("means over photos, the ratio is that of the means;")
     values, means = own_photos.per_photo("model"), own_photos.means("model")
     assert set(values) == set(means) == set(KEYS)
     for key in set(KEYS) - {"valid/colorfulness_ratio"}:
