@@ -61,8 +61,8 @@ class FusedTrainer:
             ValueError: All places are taken.
         """
         place = self._runs.index(None)
-        self._runs[place] = self._trainer.progress
         self._step.put(place)
+        self._runs[place] = self._trainer.progress
         return place
 
     def leave(self, place: int) -> None:

@@ -58,11 +58,12 @@ class Departures:
             live.leave(event.reason)
             self._line.put(live)
             self._block(event.reason)
-        elif event.how == "out of memory":
-            self._out_of_memory(live, event)
+        elif event.crowded and live.record.retries < self._retries:
+            self._begin_again(live, event)
         else:
             state: Outcome = "complete" if event.how == "complete" else "failed"
-            self._finish(live, state, event.reason, event.traceback)
+            advice = f"; {ADVICE}" if event.how == "out of memory" else ""
+            self._finish(live, state, event.reason + advice, event.traceback)
 
     def lost(self, live: LiveTrial, event: WorkerLost) -> None:
         """Hands a trial whose worker was lost to another, until it has lost too many."""
@@ -81,12 +82,9 @@ class Departures:
             advice = f"; memory may have run out: {ADVICE}" if event.perhaps_memory else ""
             self._finish(live, "failed", f"lost {live.record.retries} workers; the last: {event.reason}{advice}")
 
-    def _out_of_memory(self, live: LiveTrial, event: TrialEnded) -> None:
-        """Begins it again where other trials took what it needs: its next worker is new, without their networks."""
+    def _begin_again(self, live: LiveTrial, event: TrialEnded) -> None:
+        """Lets a trial go on for whose error others may be to blame: its next worker is new, and in the end its own."""
         live.log(f"{event.reason}\n{event.traceback}".rstrip())
-        if event.crowded and live.record.retries < self._retries:
-            live.lost(f"{event.reason} beside what other trials took")
-            self._say(f"trial {live.number}: {event.reason}; going on in a new worker")
-            self._line.put(live, first=True)
-        else:
-            self._finish(live, "failed", f"{event.reason}; {ADVICE}")
+        live.lost(f"{event.reason} beside other trials")
+        self._say(f"trial {live.number}: {event.reason}; going on in a new worker")
+        self._line.put(live, first=True)

@@ -110,7 +110,7 @@ class FusedRunner:
             for member in self._members.values():
                 member.held.close()
                 failed = self._runner.failed(member.job, error)
-                yield replace(failed, crowded=failed.crowded or (crowded and failed.how == "out of memory"))
+                yield replace(failed, crowded=failed.crowded or crowded)
             self._members, self._fused = {}, None
             return
         for place, loss in broken.items():

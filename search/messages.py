@@ -128,12 +128,13 @@ class TrialEnded:
     """The worker has left the trial and is free.
 
     Attributes:
-        how: All epochs done, paused where its job says, stopped by the driver, failed by itself, out of memory, after
-            which the engine replaces the worker, or blocked because this machine cannot write or has other photos.
+        how: All epochs done, paused where its job says, stopped by the driver, failed by itself, out of memory, or
+            blocked because this machine cannot write or has other photos.
         reason: One line for `failed`, `out of memory` and `blocked`, else empty.
-        traceback: For the trial's log.
+        traceback: Of what nobody foresaw, for the trial's log; the engine replaces the worker.
         architectures: Keys of the architectures whose trainers the worker now keeps.
-        crowded: Whether a worker out of memory kept networks of other trials, or trained others, as well.
+        crowded: Whether other trials may be to blame: the same program trained them, or a worker out of memory kept
+            networks of theirs.
     """
 
     number: int

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 
 from colorgan.backend import keep_to_share, memory_ran_out
 from colorgan.config import DataConfig, PrecisionConfig, TrainConfig
@@ -103,11 +104,11 @@ class TrialRunner:
         if alone:
             self._trainers.pop(job.config.architecture(), None)
         reason = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
-        return self.ended(job, "failed", reason=reason, trace=trace)
+        return replace(self.ended(job, "failed", reason=reason), traceback=trace, crowded=not alone)
 
-    def ended(self, job: Job, how: How, *, reason: str = "", trace: str = "") -> TrialEnded:
+    def ended(self, job: Job, how: How, *, reason: str = "") -> TrialEnded:
         """Returns what is said of a trial that the worker has left."""
-        return TrialEnded(job.number, how, reason, trace, frozenset(self._trainers))
+        return TrialEnded(job.number, how, reason, architectures=frozenset(self._trainers))
 
     def _train(self, job: Job, place: Shelf, stop: Callable[[], bool | None]) -> Iterator[Event]:
         trainer = yield from self.start(job, place)

@@ -2,7 +2,7 @@
 
 A worker is a new Python process (`engines/worker.py`) joined by a pipe (`engines/handle.py`), so nothing of the driver
 is forked into it and no `__main__` is imported again. A worker that dies or does nothing any more is replaced; one that
-grew too large or old, or ran out of memory, is replaced between two trials.
+grew too large or old, ran out of memory or had an error that nobody foresaw, is replaced between two trials.
 """
 
 from __future__ import annotations

@@ -81,6 +81,8 @@ class Workload:
     ) -> bool:
         """Returns whether the worker is to be replaced now: it takes no more trials, and has none left.
 
+        What nobody foresaw may have left its process in any state: a GPU's error comes back in whatever is next.
+
         Args:
             event: A trial of it has ended so.
             memory_bytes: Its resident memory.
@@ -89,5 +91,6 @@ class Workload:
         """
         old = most_trials is not None and self.trials >= most_trials
         large = most_bytes is not None and memory_bytes > most_bytes
-        self.leaving |= event.how == "out of memory" or old or large
+        broken = event.how == "out of memory" or bool(event.traceback)
+        self.leaving |= broken or old or large
         return self.leaving and not self.jobs

@@ -7,6 +7,8 @@ import pytest
 if keras.backend.backend() != "jax":
     pytest.skip("of a process on JAX", allow_module_level=True)
 
+import jax
+
 from colorgan import fused_trainer as room
 from colorgan.config import parse_config
 from colorgan.fused_trainer import FusedTrainer, best_places
@@ -133,6 +135,15 @@ def test_a_full_house_takes_no_more(fused, trainer):
         fused.enter()
     for place in places:
         fused.leave(place)
+
+
+def test_a_run_that_could_not_enter_has_no_place(trainer):
+    fused = FusedTrainer(trainer, 2)
+    for array in jax.tree.leaves(fused._step._states):
+        array.delete()
+    with pytest.raises(RuntimeError, match="deleted"):
+        enter(fused, trainer, CONFIG)
+    assert fused.places == []
 
 
 @pytest.mark.parametrize(

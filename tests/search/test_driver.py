@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import optuna
 import pytest
@@ -158,10 +158,15 @@ class Shared(Generators):
         self.taken.append(len(self._playing))
         playing = list(self._playing)
         events = super().wait(seconds)
-        if lost := next((event for event in events if isinstance(event, WorkerLost)), None):
+        if broken := next((event for event in events if _of_all(event)), None):
             self._playing.clear()
-            return [replace(lost, number=number) for number in playing]
+            return [replace(broken, number=number) for number in playing]
         return events
+
+
+def _of_all(event: Event) -> TypeGuard[WorkerLost | TrialEnded]:
+    """Returns whether an event befalls all trials of its worker."""
+    return isinstance(event, WorkerLost) or (isinstance(event, TrialEnded) and event.crowded)
 
 
 @dataclass
@@ -426,6 +431,22 @@ def test_a_trial_that_ends_its_worker_again_and_again_takes_none_of_its_neighbou
     assert [record.retries for record in study.records] == [retries, retries + 1, retries, 0, 0, 0]
 
 
+@pytest.mark.parametrize("retries", [1, 3])
+def test_a_trial_that_breaks_the_program_it_is_trained_in_with_others_fails_alone(study: Study, retries: int) -> None:
+    def play(job: Job) -> Iterator[Event | None]:
+        for event in honest(job):
+            yield event
+            if isinstance(event, TrialStarted) and job.number == 1:
+                yield TrialEnded(1, "failed", "RuntimeError: broken", "Traceback: broken", crowded=not job.alone)
+
+    engine = Shared(play, count=3)
+    assert study.run(study_of(trials=6, retries=retries), engine) == "finished"
+    assert study.states == ["COMPLETE", "FAIL", *["COMPLETE"] * 4]
+    assert study.records[1].reason == "RuntimeError: broken"
+    assert [record.retries for record in study.records] == [retries] * 3 + [0] * 3
+    assert "Traceback: broken" in study.folder.trial(0).log.read_text()
+
+
 def test_a_trial_given_up_after_workers_that_ended_as_without_memory_says_so(study: Study) -> None:
     def play(job: Job) -> Iterator[Event | None]:
         yield WorkerLost(0, job.number, "its worker process was ended by SIGKILL", perhaps_memory=True)
@@ -461,7 +482,7 @@ def test_out_of_memory_beside_the_networks_of_other_trials_is_no_fault_of_the_tr
     assert study.states == ["COMPLETE"] * 3
     assert [job.number for _, job in engine.jobs] == [0, 1, 1, 2]
     assert [record.retries for record in study.records] == [0, 1, 0]
-    assert "beside what other trials took" in study.folder.trial(1).log.read_text()
+    assert "beside other trials" in study.folder.trial(1).log.read_text()
 
 
 def test_a_hung_trial_is_stopped_at_its_limit_while_others_go_on(study: Study) -> None:

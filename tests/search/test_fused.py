@@ -9,6 +9,8 @@ if keras.backend.backend() != "jax":
 
 from dataclasses import replace
 
+import jax
+
 from colorgan.checkpoint import Checkpoint
 from colorgan.config import parse_config
 from search.fused import FusedRunner
@@ -142,6 +144,20 @@ def test_an_error_of_the_program_ends_all_and_the_next_trials_go_on(runner, alon
     events = advance(runner)
     assert endings(events) == {11: "complete"}
     assert_close(metrics(events, 11), alone)
+
+
+def test_an_error_of_the_program_is_laid_to_no_trial_that_was_not_alone_in_it(tmp_path):
+    runner = FusedRunner(3)
+    for numbers in ((21, 22, 23), (24,)):
+        first, *late = (job(number, tmp_path) for number in numbers)
+        begin(runner, first, *late[:-1])
+        for array in jax.tree.leaves(runner._fused._step._states):
+            array.delete()  # as of states given to a program that then failed
+        events = begin(runner, *late[-1:]) + advance(runner)
+        assert endings(events) == dict.fromkeys(numbers, "failed")
+        ends = [event for event in events if isinstance(event, TrialEnded)]
+        assert all("deleted" in end.traceback for end in ends)
+        assert [end.crowded for end in ends] == [len(numbers) > 1] * len(numbers)
 
 
 def test_a_trial_that_finds_no_memory_beside_others_takes_none_of_them_with_it(alone, tmp_path, monkeypatch):

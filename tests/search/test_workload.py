@@ -20,8 +20,8 @@ def begin(load: Workload, *numbers: int) -> None:
         load.begin(Job(number, CONFIG, Path(f"{number}.npz")))
 
 
-def end(load: Workload, number: int, how: How = "complete", *, memory_bytes: int = 0) -> bool:
-    event = TrialEnded(number, how, architectures=frozenset({KEY}))
+def end(load: Workload, number: int, how: How = "complete", *, memory_bytes: int = 0, traceback: str = "") -> bool:
+    event = TrialEnded(number, how, traceback=traceback, architectures=frozenset({KEY}))
     load.take(event)
     return load.outlives(event, memory_bytes=memory_bytes, most_trials=3, most_bytes=1000)
 
@@ -72,6 +72,17 @@ def test_a_worker_that_grew_too_large_finishes_its_other_trials_and_takes_no_mor
     load = Workload(2)
     begin(load, 0, 1)
     assert not end(load, 0, how, memory_bytes=memory_bytes)
+    assert load.free == 0
+    assert end(load, 1)
+
+
+def test_a_worker_takes_no_more_after_an_error_that_nobody_foresaw() -> None:
+    load = Workload(2)
+    begin(load, 0, 1)
+    assert not end(load, 0, "failed")  # a loss that is not finite, say
+    assert load.free == 1
+    begin(load, 2)
+    assert not end(load, 2, "failed", traceback="Traceback: ...")
     assert load.free == 0
     assert end(load, 1)
 
