@@ -111,8 +111,9 @@ class Dispatcher:
         """
         for live in self.running.values():
             live.unwatched_seconds += min(away, live.attempt_seconds)
-            if limit and live.decision is None and live.watched_seconds > limit:
-                live.decision = ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
+            if limit and not live.overdue and live.watched_seconds > limit:
+                live.overdue = True
+                live.decision = live.decision or ("failed", f"ran longer than trial_timeout_seconds {limit:g}")
                 self._engine.kill(live.number)
 
     def _may_bring_more(self) -> bool:

@@ -39,6 +39,7 @@ class LiveTrial:
         clock: Seconds of the time that its worker lives in.
         dispatched: What the clock said at its dispatch to the worker that has it.
         until: The epoch after which it is to pause, as its worker was told; None: it is to be trained to its end.
+        overdue: Whether its worker was to be ended because it has had it for too long.
         unwatched_seconds: For how long the driver did not look after it while a worker had it.
         architecture: Key of what a worker must have built for it.
     """
@@ -53,6 +54,7 @@ class LiveTrial:
     decision: tuple[Outcome, str] | None = None
     dispatched: float | None = None
     until: int | None = None
+    overdue: bool = False
     unwatched_seconds: float = 0.0
     architecture: str = field(init=False)
     _epochs: int = field(init=False)

@@ -493,6 +493,23 @@ def test_a_hung_trial_is_stopped_at_its_limit_while_others_go_on(study: Study) -
     assert study.trials[0].datetime_complete > study.trials[1].datetime_complete  # type: ignore[operator]
 
 
+def test_a_pruned_trial_that_never_leaves_its_worker_is_ended_at_its_limit(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)
+    now = [0.0]
+
+    def seen() -> None:
+        now[0] += 1.0
+        assert now[0] < 100.0
+
+    spec = study_of(trials=1, pruner={"name": "threshold", "upper": 10.0}, trial_timeout_seconds=60)
+    driver = study.driver(spec, Generators(hanging, deaf=True), seen=seen, clock=lambda: now[0])
+    assert driver.run() == "finished"
+    assert study.states == ["PRUNED"]
+    assert study.records[0].reason == "by the pruner after epoch 1"
+
+
 def test_that_the_driver_was_away_is_not_held_against_a_trial(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)
     now, aways = [0.0], [300.0]
