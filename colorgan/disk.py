@@ -40,6 +40,10 @@ def explain(error: OSError) -> str:
         return f"{where}cannot be written: {reason}; make room there and give the same command again, which goes on"
     if error.errno in NO_ACCESS:
         return f"{where}no access: {reason}; allow it, or choose another folder, and give the command again"
+    if error.errno == errno.ENOENT and error.filename and not (folder := Path(error.filename).parent).is_dir():
+        return (
+            f"{where}{reason}; there is no folder {folder}: if there was one, see that what it lies on is still mounted"
+        )
     return f"{where}{reason}"
 
 

@@ -94,6 +94,7 @@ class Driver:
 
     def run(self) -> Ending:
         """Runs the study until it has its trials, is told to stop, or cannot go on."""
+        self._folder.prepare()
         self._checkpoints.look_at(self._records.values())  # an earlier driver may not have come to remove some
         for record in self._records.values():  # nor to this
             self._withdraw(record)

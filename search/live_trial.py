@@ -86,8 +86,7 @@ class LiveTrial:
         return self.record.seconds + self.attempt_seconds - self.unwatched_seconds
 
     def prepare(self) -> None:
-        """Writes its first files, and tells Optuna of epochs that a killed driver had only recorded."""
-        self.files.prepare(self.configure())
+        """Writes its record, and tells Optuna of epochs that a killed driver had only recorded."""
         self._reported = set(self.trial.storage.get_trial(self.trial._trial_id).intermediate_values)
         for epoch in self.record.epochs:
             self._report(epoch)

@@ -53,6 +53,7 @@ class Opener:
         except ConfigError as error:
             configure, refused = self._base, f"the configuration is refused: {error}"
         files = self._folder.trial(trial.number)
+        files.prepare(configure())  # before a session makes folders of its own
         record = TrialRecord(number=trial.number, state="waiting", params=params, seed=seed, group=group)
         with suppress(RecordError):
             left = read_record(files.record)

@@ -66,8 +66,8 @@ class TrialFolder:
         return self.path / "log.txt"
 
     def prepare(self, config: TrainConfig) -> None:
-        """Makes the folder and writes the trial's configuration."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Makes the folder, where there is one for all trials, and writes the trial's configuration."""
+        self.path.mkdir(exist_ok=True)
         for path in (self.record, self.config, self.examples):
             remove_drafts(path)  # of a driver that was killed while it wrote
         write_whole(self.config, config.to_yaml())
@@ -141,6 +141,10 @@ class StudyFolder:
     def promoted(self) -> Path:
         """What the confirmation promoted."""
         return self.path / "promoted"
+
+    def prepare(self) -> None:
+        """Makes the folder of all trials, once: later it is missing only where what it lies on is no longer mounted."""
+        self.trial(0).path.parent.mkdir(parents=True, exist_ok=True)
 
     def trial(self, number: int) -> TrialFolder:
         """Returns the folder of a trial; it need not exist."""

@@ -114,4 +114,7 @@ def test_an_error_is_said_with_its_file_and_what_to_do() -> None:
     )
     assert explain(OSError(errno.EACCES, "Permission denied", "/a")).startswith("/a: no access: Permission denied; all")
     assert explain(OSError(errno.EISDIR, "Is a directory", "/a")) == "/a: Is a directory"
+    gone = explain(FileNotFoundError(errno.ENOENT, "No such file or directory", "/no/folder/file"))
+    assert gone.startswith("/no/folder/file: No such file or directory; there is no folder /no/folder: if there was")
+    assert explain(FileNotFoundError(errno.ENOENT, "No such file", "/file")) == "/file: No such file"
     assert explain(OSError("no number and no file")) == "no number and no file"

@@ -356,6 +356,26 @@ def test_a_machine_that_cannot_write_stops_the_study_and_fails_no_trial(study: S
     assert [[epoch.epoch for epoch in record.epochs] for record in study.records] == [[1, 2, 3, 4]] * 3
 
 
+def test_a_folder_that_is_gone_between_two_trials_is_not_made_anew_and_its_study_goes_on_once_it_is_back(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.driver.POLL_SECONDS", 0.0)
+    place, elsewhere = study.folder.path, study.folder.path.with_name("elsewhere")
+    engine = Generators()
+
+    def seen(driver: Driver) -> None:
+        if len(engine.jobs) == 1 and not driver.snapshot().running:
+            place.rename(elsewhere)  # as an unmounted share's is
+
+    with pytest.raises(FileNotFoundError):
+        study.run(study_of(), engine, seen=seen)
+    assert not place.exists()
+    elsewhere.rename(place)
+    assert study.run(study_of(), Generators()) == "finished"
+    assert study.states == ["COMPLETE"] * 3
+    assert [record.number for record in study.records] == [0, 1, 2]
+
+
 def test_too_many_failures_in_a_row_end_the_study(study: Study) -> None:
     assert study.run(study_of(trials=9, max_consecutive_failures=3), Generators(failing)) == "too many failures"
     assert study.states == ["FAIL"] * 3

@@ -175,6 +175,7 @@ def test_a_study_whose_trials_hold_no_constraint_is_not_said_to_have_completed_n
         f"{GOOD.replace('trials: 7', 'trials: 1')}constraints: {{parameters: {{max: 9}}, valid/ssim: {{min: 0.1}}}}"
     )
     folder, spec = StudyFolder(Path("results/sky")), read_study(study)
+    folder.prepare()
     folder.trial(0).prepare(spec.train)
     folder.study.write_text(spec.to_yaml())
     params = {"optimizer.generator_learning_rate": 2e-4}

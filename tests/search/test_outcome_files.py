@@ -48,6 +48,7 @@ def test_the_summary_of_a_folder_that_was_moved_still_leads_to_the_best_configur
     monkeypatch.chdir(tmp_path)
     spec = StudySpec.model_validate({"name": "s", "space": {"generator.depth": {"type": "int", "low": 2, "high": 4}}})
     folder = StudyFolder(Path("results/s"))
+    folder.prepare()
     folder.trial(3).prepare(spec.train)
     best = TrialRecord(number=3, state="complete", objective=1.0, seed=0)
     TableWriter(spec, folder).write(replace(EMPTY, records=(best,)), "finished")

@@ -214,6 +214,7 @@ def test_parameters_are_durable_before_the_dashboard_shows_them(tmp_path: Path) 
 
     spec = StudySpec.model_validate({"name": "s", "space": {RATE: {"type": "float", "low": 1e-4, "high": 1e-2}}})
     folder = Folder(tmp_path)
+    folder.prepare()
     study = opened(folder)
     source = TrialSource(spec, study, Space(spec.space, spec.train))
     opener = Opener(spec, folder, source=source, clock=lambda: 0.0)
