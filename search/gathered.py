@@ -22,8 +22,8 @@ USER_ATTRIBUTES, SYSTEM_ATTRIBUTES = models.TrialUserAttributeModel, models.Tria
 
 
 ANOTHER_DRIVER = (
-    "the study's storage has a trial that this driver has not made: another one runs the study, with a copy of its "
-    "folder or where this machine's locks are not seen. Stop that one; then the same command goes on"
+    "the study's storage has a trial that this driver has not made or begun: another one runs the study, with a copy "
+    "of its folder or where this machine's locks are not seen. Stop that one; then the same command goes on"
 )
 
 
@@ -103,6 +103,23 @@ def new_trial(session: Any, study_id: int, number: int, *, after: int, started: 
     new = create_trial(state=TrialState.RUNNING)
     new.number, new._trial_id, new.datetime_start = number, trial.trial_id, started
     return new
+
+
+def begin_trial(session: Any, trial_id: int, *, started: datetime) -> None:
+    """Writes into a database's session, which commits it, that a trial that waited runs.
+
+    Args:
+        session: Of SQLAlchemy.
+        trial_id: The trial's.
+        started: When it begins, by which its driver knows it again.
+
+    Raises:
+        StorageError: It does not wait any more.
+    """
+    trial = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=True)
+    if trial.state != TrialState.WAITING:
+        raise StorageError(ANOTHER_DRIVER)
+    trial.state, trial.datetime_start = TrialState.RUNNING, started
 
 
 def began(trial: FrozenTrial, started: datetime) -> bool:

@@ -21,7 +21,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import ExceptionContext
 
 from search.address import GOES_ON, Address, StorageLostError
-from search.gathered import Gathered, began, new_trial
+from search.gathered import Gathered, began, begin_trial, new_trial
 from search.storage import StorageError
 
 PATIENCE_SECONDS = 300.0  # a server's restart or fail-over takes up to minutes
@@ -145,6 +145,25 @@ class PatientStorage:
             return self._storage.get_trial(trial_id).state == state or put()
 
         return self._patience.repeat(put, again)
+
+    def begin(self, trial_id: int) -> datetime:
+        """Takes a trial from the queue; returns when it began.
+
+        Raises:
+            StorageError: Another driver has taken it.
+        """
+        started = datetime.now()
+
+        def put() -> None:
+            with _create_scoped_session(self._storage.scoped_session) as session:
+                begin_trial(session, trial_id, started=started)
+
+        def again() -> None:
+            if not began(self._storage.get_trial(trial_id), started):
+                put()
+
+        self._patience.repeat(put, again)
+        return started
 
     def write(self, gathered: Gathered) -> None:
         """Writes what was gathered in one transaction; rows that are there already are those of a seeming loss."""

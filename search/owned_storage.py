@@ -125,8 +125,17 @@ class OwnedStorage(_CachedStorage):
         self._keep(trial)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """Writes how a trial stands; returns whether it could."""
+        """Writes how a trial stands; returns whether it could.
+
+        Raises:
+            StorageError: It is to begin, and another driver has begun it.
+        """
         trial = self._changeable(trial_id)
+        if state == TrialState.RUNNING:
+            self.settle()
+            trial.state, trial.datetime_start = state, self._writer.begin(trial_id)
+            self._keep(trial)
+            return True
         if not state.is_finished() or trial.values is not None:
             self.settle()
             done = super().set_trial_state_values(trial_id, state, values)

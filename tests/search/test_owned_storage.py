@@ -204,6 +204,31 @@ def test_a_trial_that_another_driver_made_while_a_commit_was_lost_is_not_taken_f
     assert [trial.number for trial in opened(StudyFolder(tmp_path)).trials] == [0]
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_queued_trial_that_another_driver_took_is_not_taken_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    opened(StudyFolder(tmp_path)).enqueue_trial({})
+    first, second = (opened(StudyFolder(tmp_path)) for _ in range(2))
+    real, lost = Session.commit, ["once"]
+
+    def commit(session: Session) -> None:
+        if lost:
+            lost.clear()
+            session.rollback()
+            assert second.ask().number == 0
+            raise StorageLostError("away")
+        real(session)
+
+    if cut:
+        monkeypatch.setattr(Session, "commit", commit)
+    else:
+        second.ask()
+    with pytest.raises(StorageError, match="another one runs the study"):
+        first.ask()
+    assert [trial.number for trial in opened(StudyFolder(tmp_path)).trials] == [0]
+
+
 def test_parameters_are_durable_before_the_dashboard_shows_them(tmp_path: Path) -> None:
     shown: list[dict[str, Any]] = []
 
