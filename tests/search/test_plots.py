@@ -105,9 +105,10 @@ def test_a_study_has_all_plots_as_png_and_svg_and_for_a_page(make: Make, tmp_pat
 
 
 def test_categorical_parameters_alone_are_plotted(make: Make, tmp_path: Path) -> None:
-    space = {NORM: SPACE[NORM], "generator.activation": {"type": "categorical", "choices": ["relu", "leaky_relu"]}}
+    filters = [4, 8, 12, 16, 20, 24]
+    space = {NORM: SPACE[NORM], "generator.filters": {"type": "categorical", "choices": filters}}
     records = [
-        trial(n, 20.0 + n % 3, params={NORM: ["batch", "none"][n % 2], "generator.activation": "relu"})
+        trial(n, 20.0 + n % 3, params={NORM: ["batch", "none"][n % 2], "generator.filters": filters[n // 2]})
         for n in range(12)
     ]
     assert drawn(make(records, space), tmp_path / "plots") == ALL
