@@ -122,8 +122,9 @@ def why_no_best(spec: StudySpec, records: Sequence[TrialRecord], table: Path) ->
     if not broken:
         return f"no trial was completed; the reasons are in {table}"
     bounds = ", ".join(f"{key} {spec.constraints[key].words()}" for key in broken)
+    which = "configuration, on the mean of its seeds," if spec.search.seeds_per_trial > 1 else "trial"
     return (
-        f"no trial holds the study's constraints ({bounds}); those that were completed ({len(complete)}) are in "
+        f"no {which} holds the study's constraints ({bounds}); the trials that were completed ({len(complete)}) are in "
         f"{table}. Let the study run further (--trials), or give one with other constraints a new name"
     )
 

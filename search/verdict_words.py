@@ -56,7 +56,7 @@ def leads(verdict: Verdict) -> list[str]:
     sentences = []
     default = verdict.default
     if not verdict.winner and default is not verdict.best and default and default.state == "complete":
-        but = "" if default.feasible else ", which violates a constraint"
+        but = "" if verdict.seeds[default.number].feasible else ", which violates a constraint"
         lead = _by(reached, verdict.value(default) or 0.0, verdict)
         sentences.append(f"{lead} than the default configuration (trial 0){but}.")
     for name, value in (verdict.confirmed_baselines if verdict.winner else verdict.baselines).items():

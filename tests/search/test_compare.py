@@ -404,6 +404,16 @@ def test_a_seed_that_violates_a_constraint_does_not_rule_out_a_configuration_tha
     assert said in verdict_words.cost(verdict)
 
 
+def test_a_default_that_violates_a_constraint_on_the_mean_of_its_seeds_is_said_to(make: Make) -> None:
+    bounds = {"valid/colorfulness_ratio": {"min": 0.5}}
+    kept, broken = ({"violations": {"valid/colorfulness_ratio": beyond}} for beyond in (-0.1, 0.3))
+    others = {"params": {RATE: 1e-3, WEIGHT: 50.0}, **kept}
+    records = [trial(0, 16.0, **kept), trial(1, 17.0, **others), trial(2, 16.0, group="trial-0000", **broken)]
+    study = spec("seeds", constraints=bounds, search={"seeds_per_trial": 2})
+    [lead, *_] = verdict_words.leads(judge(make(records, study)))
+    assert lead.endswith("than the default configuration (trial 0), which violates a constraint.")
+
+
 def test_importance_knows_conditional_and_categorical_parameters_and_its_limits() -> None:
     space = {
         "generator.normalization": {"type": "categorical", "choices": ["batch", "none"]},

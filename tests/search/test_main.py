@@ -185,7 +185,7 @@ def test_a_study_whose_trials_hold_no_constraint_is_not_said_to_have_completed_n
     result = search("run", study)
     assert result.exit_code == 1
     assert (
-        "no trial holds the study's constraints (parameters at most 9); those that were completed (1) are in"
+        "no trial holds the study's constraints (parameters at most 9); the trials that were completed (1) are in"
         in result.stderr
     )
 

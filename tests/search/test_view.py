@@ -11,7 +11,7 @@ import pytest
 from colorgan.plain_console import PlainConsole
 from colorgan.record import EpochRecord, State, TrialRecord
 from search.comparison import DEFAULT
-from search.outcome import summary_lines, summary_table
+from search.outcome import summary_lines, summary_table, why_no_best
 from search.promoted import Promoted
 from search.snapshot import Snapshot
 from search.study import StudySpec
@@ -251,6 +251,13 @@ def test_trials_are_counted_and_the_best_is_named_without_a_summary() -> None:
     assert lines[0] == "2 complete, 1 running of 50 wanted"
     assert "train the best on: make train CONFIG=results/sky/trials/0001/config.yaml" in lines
     assert "confirm and promote the best: make promote STUDY=results/sky" in lines
+
+
+def test_where_no_configuration_holds_its_constraints_the_mean_of_its_seeds_is_said_to_count() -> None:
+    tree = {**SPEC.model_dump(), "constraints": {"parameters": {"max": 9}}, "search": {"seeds_per_trial": 2}}
+    records = [TRIALS[0].model_copy(update={"violations": {"parameters": 0.3}})]
+    said = why_no_best(StudySpec.model_validate(tree), records, Path("trials.csv"))
+    assert said.startswith("no configuration, on the mean of its seeds, holds the study's constraints (parameters at")
 
 
 def test_what_was_promoted_is_what_to_train_and_is_confirmed_anew_only_on_demand(tmp_path: Path) -> None:
