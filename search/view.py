@@ -192,6 +192,6 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
     left, limit = snapshot.seconds_left(), spec.search.study_timeout_seconds
     if left is not None:
         shown.append(f"{'at most' if snapshot.at_most else 'about'} {duration(left)} left")
-    if limit is not None and (left is None or snapshot.seconds + left > limit):
+    if limit is not None and done < snapshot.trials and (left is None or snapshot.seconds + left > limit):
         shown.append(f"stops in {duration(max(0.0, limit - snapshot.seconds))}")
     return ", ".join(shown)

@@ -133,6 +133,12 @@ def test_a_time_limit_that_comes_before_the_last_trial_is_said(
     assert output.getvalue().endswith(f"{said}\n")
 
 
+def test_a_study_that_has_all_its_trials_is_not_said_to_stop_at_its_limit(tmp_path: Path) -> None:
+    limited = StudySpec.model_validate({**SPEC.model_dump(), "search": {"study_timeout_seconds": 3600}})
+    done = replace(SNAPSHOT, records=TRIALS[:2], running=(), trials=2, finished_here=0)
+    assert "stops in" not in shown(limited, done, tmp_path)
+
+
 def test_a_terminal_gets_a_table_of_the_running_trials(tmp_path: Path) -> None:
     live, output = console(terminal=True)
     view = TerminalView(live)
