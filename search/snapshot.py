@@ -62,6 +62,8 @@ class Snapshot:
 
     def _seeds_to_come(self) -> float:
         """Returns how many further seeds the configurations will bring that nothing is known of, as the others have."""
+        if self.seeds == 1:
+            return 0.0
         known = [r for r in self.records if not r.group and r.state in (*FINISHED, "paused")]
         brought = (self.seeds - 1) * sum(record.state == "complete" and record.feasible for record in known)
         return max(0, self.trials - brought - len(known)) * brought / max(1, len(known))

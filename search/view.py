@@ -16,7 +16,7 @@ from rich.text import Text
 from colorgan.plain_console import PlainConsole
 from search.aims import Aims
 from search.outlook import trials_at_most
-from search.snapshot import Snapshot, best_seeds, count_states, ruled_out
+from search.snapshot import Snapshot, best_first, configurations, count_states
 from search.space import Space
 from search.study import StudySpec
 from search.tradeoff import study_front
@@ -160,7 +160,8 @@ def _panel(spec: StudySpec, snapshot: Snapshot) -> Group:
         table.add_column(name, no_wrap=True)
     table.add_column("parameters", overflow="fold")
     names = short_names(Space(spec.space, spec.train))
-    for record in (r for r in snapshot.records if r.number in snapshot.running):
+    running = set(snapshot.running)
+    for record in (r for r in snapshot.records if r.number in running):
         epochs = f"{len(record.epochs)}/{spec.train.schedule.epochs}"
         params = ", ".join(f"{names[path]} {number(value)}" for path, value in record.params.items())
         seconds = time.time() - record.started if record.started else 0.0
@@ -177,11 +178,12 @@ def _progress_line(spec: StudySpec, snapshot: Snapshot) -> str:
     total = f" of at most {snapshot.trials}" if snapshot.at_most else f"/{snapshot.trials}"
     shown = [f"{done}{total} trials"]
     shown += [f"{counts[state]} {state}" for state in ("pruned", "failed", "paused") if counts[state]]
-    if best := best_seeds(snapshot.records, spec.objective.direction):
-        shown.append(f"best {number(best.mean)} (trial {best.first.number})")
+    found = configurations(snapshot.records)
+    if order := best_first(found, spec.objective.direction):
+        shown.append(f"best {number(order[0].mean)} (trial {order[0].first.number})")
     if spec.further_objectives and (front := study_front(snapshot.records, Aims(spec))):
         shown.append(f"{len(front)} on the front")
-    if infeasible := sum(record.state == "complete" for record in ruled_out(snapshot.records)):
+    if infeasible := sum(len(seeds.records) for seeds in found if not seeds.feasible):
         shown.append(f"{infeasible} infeasible")
     for name, metrics in snapshot.baselines.items():
         shown.append(f"{name} {number(metrics.get(spec.objective.metric))}")
