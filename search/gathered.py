@@ -93,13 +93,14 @@ def new_trial(session: Any, study_id: int, number: int, *, after: int, started: 
         StorageError: There is a newer one.
     """
     models.StudyModel.find_or_raise_by_id(study_id, session, for_update=True)  # nobody makes one until the commit
-    known = session.query(models.TrialModel.trial_id).filter_by(study_id=study_id)
-    if known.filter(models.TrialModel.trial_id > after).first() is not None:
-        raise StorageError(ANOTHER_DRIVER)
     trial: Any = models.TrialModel(study_id=study_id, number=number, state=TrialState.RUNNING)
     trial.datetime_start = started
     session.add(trial)
-    session.flush()  # it is given its id
+    session.flush()  # it is given its id, and SQLite, which cannot lock a study, lets nobody else write
+    others = session.query(models.TrialModel.trial_id).filter_by(study_id=study_id)
+    newer = others.filter(models.TrialModel.trial_id > after, models.TrialModel.trial_id != trial.trial_id)
+    if newer.first() is not None:
+        raise StorageError(ANOTHER_DRIVER)
     new = create_trial(state=TrialState.RUNNING)
     new.number, new._trial_id, new.datetime_start = number, trial.trial_id, started
     return new
@@ -116,10 +117,10 @@ def begin_trial(session: Any, trial_id: int, *, started: datetime) -> None:
     Raises:
         StorageError: It does not wait any more.
     """
-    trial = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=True)
-    if trial.state != TrialState.WAITING:
+    waits = session.query(models.TrialModel).filter_by(trial_id=trial_id, state=TrialState.WAITING)
+    begun = {"state": TrialState.RUNNING, "datetime_start": started}
+    if not waits.update(begun, synchronize_session=False):  # looked and written in one: SQLite locks no row
         raise StorageError(ANOTHER_DRIVER)
-    trial.state, trial.datetime_start = TrialState.RUNNING, started
 
 
 def began(trial: FrozenTrial, started: datetime) -> bool:

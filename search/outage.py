@@ -194,8 +194,9 @@ class PatientStorage:
 
         def put() -> FrozenTrial:
             with _create_scoped_session(self._storage.scoped_session) as session:
+                new = new_trial(session, study_id, number, after=after, started=started)
                 gathered.write(session)
-                return new_trial(session, study_id, number, after=after, started=started)
+                return new
 
         def again() -> FrozenTrial:
             made = self._storage._get_trials(study_id, None, set(), after)

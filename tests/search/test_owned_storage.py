@@ -10,6 +10,7 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from search.address import StorageLostError
@@ -226,6 +227,26 @@ def test_a_queued_trial_that_another_driver_took_is_not_taken_too(
         second.ask()
     with pytest.raises(StorageError, match="another one runs the study"):
         first.ask()
+    assert [trial.number for trial in opened(StudyFolder(tmp_path)).trials] == [0]
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_a_trial_that_another_driver_takes_between_look_and_write_is_not_taken_too(
+    tmp_path: Path, queued: bool
+) -> None:
+    if queued:
+        opened(StudyFolder(tmp_path)).enqueue_trial({})
+    first, second = (opened(StudyFolder(tmp_path)) for _ in range(2))
+
+    def meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith(("INSERT INTO trials ", "UPDATE trials ")) and not taken:
+            taken.append(second.ask().number)
+
+    taken: list[int] = []
+    event.listen(first._storage._backend.engine, "before_cursor_execute", meanwhile)
+    with pytest.raises(StorageError, match="another one runs the study"):
+        first.ask()
+    assert taken == [0]
     assert [trial.number for trial in opened(StudyFolder(tmp_path)).trials] == [0]
 
 
