@@ -80,6 +80,11 @@ def test_the_lock_pins_every_package_that_the_project_names():
     assert names <= {match[1] for line in LOCK if (match := PINNED.fullmatch(line))}
 
 
+def test_what_is_installed_takes_no_name_but_its_own_in_an_environment():
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["colorgan", "search"]  # not benchmarks, which others have too
+
+
 def test_no_file_names_a_package_index_or_a_place_on_one_machine():
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
