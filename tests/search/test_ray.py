@@ -36,7 +36,7 @@ from search.known_photos import KnownPhotos, StudyPhotos
 from search.messages import Event, Job, TrialEnded, WorkerReady
 from search.run import run_study
 from search.settings import Resources, Search
-from search.study import read_study
+from search.study import StudySpec, read_study
 from search.workplace import Workplace
 
 ROOT = Path(__file__).parents[2]
@@ -485,6 +485,17 @@ def test_what_this_machine_has_not_is_not_waited_for(tmp_path: Path) -> None:
             engine.start()
     finally:
         engine.close()
+
+
+def test_a_node_needs_no_colorgan_of_the_same_version_as_its_code_comes_from_the_driver(tmp_path: Path) -> None:
+    space = {"optimizer.generator_learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2}}
+    train = {"data": {"size": 16, "crop_scales": [1.0], "train_limit": 2, "valid_limit": 1, "confirm_limit": 1}}
+    train |= {"generator": {"depth": 2}, "discriminator": {"depth": 1}}
+    spec, folder = StudySpec.model_validate({"name": "s", "train": train, "space": space}), StudyFolder(tmp_path)
+    folder.lock.touch()
+    engine = Workplace("ray").engine_for(spec, folder, open_photos(spec.train.data), say=print)
+    assert isinstance(engine, ray_engine.RayEngine)
+    assert engine._home.versions == {name: one for name, one in versions().items() if name != "colorgan"}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "nosuch.invalid:6379"])
