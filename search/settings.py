@@ -188,14 +188,14 @@ class Search(Part):
     resources: Resources = Resources()
     """Of each worker on Ray."""
     trial_timeout_seconds: Seconds = None
-    """A trial that takes longer is stopped and fails."""
+    """A trial that takes longer is stopped and fails; one that is about to be pruned is pruned."""
     study_timeout_seconds: Seconds = None
     """After this time running trials are saved and the study stops; the same command goes on, for as long again. `run
     --hours` and `make search HOURS=` say it too."""
     stuck_seconds: Seconds = 120.0
     """A worker that neither says nor computes anything for so long, though it has a trial, is replaced; null: never."""
     retries: Annotated[int, Field(ge=0)] = 3
-    """So many lost workers a trial survives."""
+    """So many lost workers a trial survives, and errors that others in its worker may be to blame for (`fuse`)."""
     max_consecutive_failures: Annotated[int, Field(ge=1)] = 8
     """After so many failed trials in a row the study stops: something else is wrong."""
     repeat_configurations: bool = False
