@@ -20,4 +20,5 @@ def test_versions_that_make_other_numbers_are_named() -> None:
     gpu = {"python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.0"}
     assert differing(before, gpu) == ""
     assert differing(before, gpu | {"keras": "3.14.0"}) == "keras 3.14.0 instead of 3.15.0"
+    assert differing(before, gpu | {"tensorflow": "2.20.0"}) == "tensorflow 2.20.0 instead of 2.21.0"
     assert differing({}, gpu) == ""
