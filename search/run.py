@@ -189,7 +189,6 @@ def _drive(
     mend_records(folder, view.say)
     folder.path.mkdir(parents=True, exist_ok=True)
     sampler = make_sampler(spec, space, learned=learned_once(spec, space, folder, view.say))
-    pruner = make_pruner(spec)
     aims, patience = Aims(spec), Patience(view.say)
     study = open_study(
         folder,
@@ -197,7 +196,7 @@ def _drive(
         directions=aims.directions,
         url=storage,
         sampler=sampler,
-        pruner=pruner,
+        pruner=make_pruner(spec),
         patience=patience,
     )
     if plan is None and (note := restore(study, space, folder, aims)):
